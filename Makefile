@@ -1,0 +1,43 @@
+# Every target does its own set-up: a private environment in .venv, made by uv (taken from PyPI if it is missing).
+PYTHON ?= python3
+UV := $(shell command -v uv 2>/dev/null || echo .tools/bin/uv)
+RUN := $(UV) run --frozen --all-extras
+export UV_PYTHON_DOWNLOADS := never
+export UV_NO_PROGRESS := 1
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test test-fast lint format types clean
+
+help: ## list the targets
+	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.tools/bin/uv:
+	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(v < (3, 11) and "Python 3.11 or later is needed, this is %d.%d: make PYTHON=python3.12 ..." % v[:2])'
+	@$(PYTHON) -m venv .tools && .tools/bin/python -m pip install --quiet --disable-pip-version-check 'uv>=0.9,<1'
+
+setup: $(filter .tools/bin/uv,$(UV)) ## make the private environment from the lock
+	@$(UV) sync --quiet --frozen --all-extras --python $(PYTHON)
+
+demo: setup ## the main job: a sandbox project into DuckDB, and queries over it
+	@$(RUN) wandb-warehouse demo
+
+test: setup lint types ## everything CI runs: lint, types, tests (fast first, then slow)
+	@$(RUN) pytest -q -m "not slow"
+	@$(RUN) pytest -q -m slow
+
+test-fast: setup ## the fast tests only
+	@$(RUN) pytest -q -m "not slow"
+
+lint: setup ## ruff: rules and format
+	@$(RUN) ruff check .
+	@$(RUN) ruff format --check .
+
+format: setup ## mend what ruff can mend
+	@$(RUN) ruff check --fix .
+	@$(RUN) ruff format .
+
+types: setup ## mypy --strict
+	@$(RUN) mypy
+
+clean: ## remove what the targets above made
+	rm -rf .venv .tools dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
