@@ -1,0 +1,24 @@
+"""The only room that talks to W&B: one method a question, plain JSON objects out.
+
+It knows no Arrow, no dlt and no DuckDB, reads no environment and no files but those it downloads.
+"""
+
+from wandb_warehouse.client.answers import Exports, RunPage, Window
+from wandb_warehouse.client.client import WandbClient
+from wandb_warehouse.client.connection import Connection, Secret, is_private_host
+from wandb_warehouse.client.governor import Governor
+from wandb_warehouse.client.retry import ExpiredUrlError, Limits, Stats
+
+__all__ = [
+    "Connection",
+    "ExpiredUrlError",
+    "Exports",
+    "Governor",
+    "Limits",
+    "RunPage",
+    "Secret",
+    "Stats",
+    "WandbClient",
+    "Window",
+    "is_private_host",
+]

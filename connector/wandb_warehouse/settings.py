@@ -1,0 +1,150 @@
+"""The only reader of the environment, netrc and `.dlt`: what to sync, where to, and with which key.
+
+For each value the first place that has it wins: argument, environment, netrc (the key only),
+`.dlt/secrets.toml`, `.dlt/config.toml`, default. An empty variable counts as not set. W&B's own settings file
+is not read.
+"""
+
+import netrc
+import os
+import stat
+import tomllib
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from wandb_warehouse.client import Connection, Secret
+from wandb_warehouse.errors import AuthError, ConfigError
+
+__all__ = ["DEFAULT_BASE_URL", "DEFAULT_WAREHOUSE", "Settings", "load_settings", "resolve_connection"]
+
+DEFAULT_BASE_URL = "https://api.wandb.ai"
+DEFAULT_WAREHOUSE = Path("wandb.duckdb")
+_PLACEHOLDER = "set me up"
+"""The key in `.dlt/secrets.example.toml`."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What to sync and where to, as far as environment and configuration say."""
+
+    warehouse: Path = DEFAULT_WAREHOUSE
+    """Path of the DuckDB file (`WANDB_WAREHOUSE`)."""
+    entity: str | None = None
+    """Team or user (`WANDB_ENTITY`)."""
+    project: str | None = None
+    """Project (`WANDB_PROJECT`)."""
+    projects: tuple[str, ...] = field(default=())
+    """What to sync when nothing is named: `entity/project` or `entity` (`.dlt/config.toml`)."""
+
+
+def load_settings() -> Settings:
+    """Settings from environment and `.dlt/config.toml`; ConfigError where that file is wrong."""
+    projects = _dlt("config.toml").get("projects", [])
+    if not isinstance(projects, list) or not all(_is_path(entry) for entry in projects):
+        raise ConfigError(
+            f"projects in {_dlt_dir() / 'config.toml'} is not a list of paths",
+            mend='write it like projects = ["my-team/my-project"]',
+        )
+    return Settings(
+        warehouse=Path(_environment("WANDB_WAREHOUSE") or DEFAULT_WAREHOUSE).expanduser(),
+        entity=_environment("WANDB_ENTITY"),
+        project=_environment("WANDB_PROJECT"),
+        projects=tuple(projects),
+    )
+
+
+def resolve_connection(*, base_url: str | None = None, api_key: str | None = None) -> Connection:
+    """Base address and key of W&B; AuthError without a key, ConfigError for an address that cannot be used.
+
+    Precedence: argument, `WANDB_API_KEY` and `WANDB_BASE_URL`, netrc (this host's entry alone; `NETRC` moves
+    the file), `.dlt/secrets.toml`, `.dlt/config.toml`, https://api.wandb.ai.
+    """
+    url = base_url or _environment("WANDB_BASE_URL") or _configured_base() or DEFAULT_BASE_URL
+    key, source = _find_key(url, api_key)
+    return Connection(url, Secret(key), source)
+
+
+def _find_key(url: str, argument: str | None) -> tuple[str, str]:
+    if argument:
+        return argument, "argument"
+    if key := _environment("WANDB_API_KEY"):
+        return key, "WANDB_API_KEY"
+    host = _host(url)
+    if key := _netrc_key(host):
+        return key, "netrc"
+    configured = _dlt("secrets.toml").get("api_key")
+    if configured and isinstance(configured, str) and configured != _PLACEHOLDER:
+        return configured, ".dlt/secrets.toml"
+    raise AuthError(
+        f"there is no W&B key for {host}",
+        mend="set WANDB_API_KEY, or add the host to netrc, or set api_key in .dlt/secrets.toml",
+    )
+
+
+def _configured_base() -> str | None:
+    for name in ("secrets.toml", "config.toml"):
+        url = _dlt(name).get("base_url")
+        if url is None or url == "":
+            continue
+        if not isinstance(url, str):
+            raise ConfigError(f"base_url in {_dlt_dir() / name} is not text", mend="write it in quotes")
+        return url
+    return None
+
+
+def _netrc_key(host: str) -> str | None:
+    path = Path(_environment("NETRC") or "~/.netrc").expanduser()
+    if not path.is_file():
+        return None
+    try:
+        # The `default` entry is for any host, and a key is for one: only the host's own entry counts.
+        entry = netrc.netrc(path).hosts.get(host)
+        shared = os.name == "posix" and stat.S_IMODE(path.stat().st_mode) & 0o077
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path} cannot be read", mend="mend the file, or set WANDB_API_KEY") from error
+    except netrc.NetrcParseError as error:
+        what, mend = (
+            f"line {error.lineno} of {path} is not valid netrc",
+            "mend the file, or set WANDB_API_KEY",
+        )
+        raise ConfigError(what, mend=mend) from None  # its text quotes the file, and with it the key
+    if entry is None or not entry[2]:
+        return None
+    if shared:
+        raise ConfigError(f"{path} holds a key and can be read by others", mend=f"run chmod 600 {path}")
+    return entry[2]
+
+
+def _host(url: str) -> str:
+    try:
+        return urlsplit(url).hostname or ""
+    except ValueError:
+        return ""  # Connection refuses the address, with the reason
+
+
+def _dlt_dir() -> Path:
+    return Path(_environment("DLT_PROJECT_DIR") or ".") / ".dlt"
+
+
+def _dlt(name: str) -> dict[str, Any]:
+    """The `[sources.wandb]` table of a file of `.dlt`; empty where there is none."""
+    path = _dlt_dir() / name
+    if not path.is_file():
+        return {}
+    try:
+        section: Any = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise ConfigError(f"{path} is not valid TOML", mend="mend the file") from error
+    for key in ("sources", "wandb"):
+        section = section.get(key, {}) if isinstance(section, dict) else {}
+    return section if isinstance(section, dict) else {}
+
+
+def _is_path(entry: object) -> bool:
+    return isinstance(entry, str) and bool(entry) and entry.count("/") <= 1 and all(entry.split("/"))
+
+
+def _environment(name: str) -> str | None:
+    return os.environ.get(name) or None
