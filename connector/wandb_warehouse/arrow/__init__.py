@@ -1,0 +1,45 @@
+"""Pure conversion: W&B values in, Arrow in `schema.py`'s shape out. No network, no clock, no dlt.
+
+text      JSON text to values and back, exactly
+values    one logged value <-> (type, value, value_json); nested objects <-> dotted keys
+runs      run nodes -> runs, run_config, run_summary, run_tags, metrics; digests of a run
+history   history rows -> column chunks
+exports   parquet exports of a history -> column chunks
+merge     exports and live rows of one run -> its history, each row once
+parts     column chunks -> parquet part files, ordered by key, run and step
+"""
+
+from wandb_warehouse.arrow.exports import chunks_from_export, export_index
+from wandb_warehouse.arrow.history import Chunk, HistoryBatch, RunRef, chunks_from_rows, key_types
+from wandb_warehouse.arrow.merge import run_history
+from wandb_warehouse.arrow.parts import PartWriter, RunCount
+from wandb_warehouse.arrow.runs import detail_digest, listing_digest, parse_config, parse_time, run_tables
+from wandb_warehouse.arrow.text import ExactNumber, dumps, escape, loads, undump, unescape
+from wandb_warehouse.arrow.values import classify, flatten, restore
+
+__all__ = [
+    "Chunk",
+    "ExactNumber",
+    "HistoryBatch",
+    "PartWriter",
+    "RunCount",
+    "RunRef",
+    "chunks_from_export",
+    "chunks_from_rows",
+    "classify",
+    "detail_digest",
+    "dumps",
+    "escape",
+    "export_index",
+    "flatten",
+    "key_types",
+    "listing_digest",
+    "loads",
+    "parse_config",
+    "parse_time",
+    "restore",
+    "run_history",
+    "run_tables",
+    "undump",
+    "unescape",
+]

@@ -1,0 +1,210 @@
+"""Column chunks to parquet part files, ordered by key, run and step.
+
+That order is what makes one metric over all runs read like a native column. Values are not sorted: the chunks
+are, by what they are of, since each is in step order already.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import groupby
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from wandb_warehouse.arrow.history import KINDS, NO_STEP, Chunk, HistoryBatch, RunRef
+from wandb_warehouse.schema import TABLES, VALUE_TYPES
+
+__all__ = ["PartWriter", "RunCount"]
+
+ROW_GROUP = 1_000_000
+"""Weight of the values put together and written at a time."""
+
+_NAMES = ("entity", "project", "run_id", "key")
+
+
+@dataclass(frozen=True, slots=True)
+class RunCount:
+    """What went into part files for one run, for the ledger."""
+
+    rows: int
+    values: int
+    keys: int
+    last_step: int
+
+
+@dataclass(slots=True)
+class _Tally:
+    rows: int
+    values: int
+    keys: set[str]
+    last_step: int
+
+
+class PartWriter:
+    """Collects batches of any number of runs and writes a part file whenever enough values are there.
+
+    >>> import tempfile
+    >>> from wandb_warehouse.arrow.history import chunks_from_rows
+    >>> run = RunRef("team", "project", "r1")
+    >>> writer = PartWriter(Path(tempfile.mkdtemp()))
+    >>> writer.add(chunks_from_rows(run, ['{"_step": 0, "loss": 1.5}'], {}))
+    >>> path = writer.finish()
+    >>> pq.read_table(path).select(["key", "step", "value"]).to_pylist(), writer.count(run)
+    ([{'key': 'loss', 'step': 0, 'value': 1.5}], RunCount(rows=1, values=1, keys=1, last_step=0))
+    """
+
+    def __init__(self, directory: Path, table: str = "history", target_values: int = 4_000_000) -> None:
+        """Write parts named `<table>-<number>.parquet`, of about `target_values` values, into `directory`.
+
+        Long JSON texts count as several values, so that a part's memory is bounded by the target too.
+        """
+        self._directory = directory
+        self._table = table
+        self._target = target_values
+        self._chunks: list[Chunk] = []
+        self._held = 0
+        self._parts = 0
+        self._tallies: dict[RunRef, _Tally] = {}
+        self._keys: dict[str, str] = {}
+
+    def add(self, batch: HistoryBatch) -> Path | None:
+        """Take a batch; give the path of a part file if that finished one."""
+        tally = self._tallies.setdefault(batch.run, _Tally(0, 0, set(), NO_STEP))
+        tally.rows += batch.row_count
+        tally.values += batch.value_count
+        tally.last_step = max(tally.last_step, batch.last_step)
+        for chunk in batch.chunks:
+            tally.keys.add(self._keys.setdefault(chunk.key, chunk.key))  # one text a key, not one a run
+        self._chunks += batch.chunks
+        self._held += sum(chunk.weight for chunk in batch.chunks)
+        return self._write() if self._held >= self._target else None
+
+    def finish(self) -> Path | None:
+        """Write what is left; give its path, or None when nothing is."""
+        return self._write() if self._held else None
+
+    def count(self, run: RunRef) -> RunCount:
+        """Give what was added for `run` so far; all zero for an unknown one."""
+        tally = self._tallies.get(run) or _Tally(0, 0, set(), NO_STEP)
+        return RunCount(tally.rows, tally.values, len(tally.keys), tally.last_step)
+
+    @property
+    def counts(self) -> dict[RunRef, RunCount]:
+        """What was added so far, by run."""
+        return {run: self.count(run) for run in self._tallies}
+
+    def _write(self) -> Path:
+        chunks = _in_order(self._chunks)
+        self._chunks, self._held = [], 0
+        self._parts += 1
+        path = self._directory / f"{self._table}-{self._parts:05d}.parquet"
+        partial = path.with_suffix(".partial")
+        with pq.ParquetWriter(
+            partial,
+            _ENCODED,
+            compression="zstd",
+            compression_level=1,
+            use_dictionary=[*_NAMES, "seq", "type"],
+            column_encoding={"step": "DELTA_BINARY_PACKED"},
+            store_schema=False,  # plain strings for any reader, however the pages are encoded
+        ) as writer:
+            for group in _groups(chunks, ROW_GROUP):
+                writer.write_batch(_batch(group), row_group_size=2 * ROW_GROUP)
+        return partial.rename(path)
+
+
+def _in_order(chunks: list[Chunk]) -> Iterator[Chunk]:
+    """Give the chunks by key and run, in step order."""
+
+    def place(chunk: Chunk) -> tuple[str, str, str, str]:
+        return chunk.key, chunk.run.entity, chunk.run.project, chunk.run.run_id
+
+    for _, group in groupby(sorted((chunk for chunk in chunks if len(chunk)), key=place), key=place):
+        same = sorted(group, key=lambda chunk: chunk.step[0].as_py())
+        ends = [chunk.step[-1].as_py() for chunk in same[:-1]]
+        starts = [chunk.step[0].as_py() for chunk in same[1:]]
+        if any(start <= end for end, start in zip(ends, starts, strict=True)):
+            yield _sorted(same)
+        else:
+            yield from same
+
+
+def _sorted(chunks: list[Chunk]) -> Chunk:
+    """Put overlapping chunks of one key and run into one, by step and seq."""
+    batch = _batch(chunks)
+    batch = batch.take(pc.sort_indices(batch, [("step", "ascending"), ("seq", "ascending")]))
+    step, seq, value, kind, text = (
+        batch.column(name) for name in ("step", "seq", "value", "type", "value_json")
+    )
+    return Chunk(chunks[0].run, chunks[0].key, step, seq, value, kind, text)
+
+
+def _groups(chunks: Iterator[Chunk], size: int) -> Iterator[list[Chunk]]:
+    """Cut the chunks into groups of about `size` values."""
+    group: list[Chunk] = []
+    held = 0
+    for chunk in chunks:
+        group.append(chunk)
+        held += chunk.weight
+        if held >= size:
+            yield group
+            group, held = [], 0
+    if group:
+        yield group
+
+
+def _batch(chunks: list[Chunk]) -> pa.RecordBatch:
+    """Put chunks one after another, names and kinds as dictionary columns."""
+    lengths = [len(chunk) for chunk in chunks]
+    which = pa.concat_arrays(
+        [pa.repeat(pa.scalar(place, pa.int32()), length) for place, length in enumerate(lengths)]
+    )
+    names = [
+        [chunk.run.entity for chunk in chunks],
+        [chunk.run.project for chunk in chunks],
+        [chunk.run.run_id for chunk in chunks],
+        [chunk.key for chunk in chunks],
+    ]
+    encoded = [pa.array(column, pa.string()).dictionary_encode() for column in names]
+    kinds = pa.concat_arrays([_kinds(chunk) for chunk in chunks])
+    return pa.RecordBatch.from_arrays(
+        [
+            *(pa.DictionaryArray.from_arrays(name.indices.take(which), name.dictionary) for name in encoded),
+            pa.concat_arrays([chunk.step for chunk in chunks]),
+            pa.concat_arrays([_zeros(len(chunk)) if chunk.seq is None else chunk.seq for chunk in chunks]),
+            pa.DictionaryArray.from_arrays(kinds, KINDS),
+            pa.concat_arrays([chunk.value for chunk in chunks]),
+            pa.concat_arrays(
+                [
+                    pa.nulls(len(chunk), pa.string()) if chunk.value_json is None else chunk.value_json
+                    for chunk in chunks
+                ]
+            ),
+        ],
+        schema=_ENCODED,
+    )
+
+
+def _kinds(chunk: Chunk) -> pa.Int8Array:
+    if isinstance(chunk.type, str):
+        return pa.repeat(pa.scalar(VALUE_TYPES.index(chunk.type), pa.int8()), len(chunk))
+    return chunk.type.indices
+
+
+def _zeros(length: int) -> pa.Int64Array:
+    return pa.repeat(pa.scalar(0, pa.int64()), length)
+
+
+_DICTIONARIES = {
+    **dict.fromkeys(_NAMES, pa.dictionary(pa.int32(), pa.string())),
+    "type": pa.dictionary(pa.int8(), pa.string()),
+}
+_ENCODED = pa.schema(
+    [
+        pa.field(field.name, _DICTIONARIES.get(field.name, field.type), nullable=field.nullable)
+        for field in TABLES["history"].arrow
+    ]
+)
+"""The history table with repeated texts as dictionaries; readers of the file see plain text."""
