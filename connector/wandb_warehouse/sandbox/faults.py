@@ -1,0 +1,340 @@
+"""Faults a server or the network may show, injected on demand and carried out by an ASGI middleware.
+
+| kind | what the caller sees | `value` |
+|---|---|---|
+| status | an answer with that status and W&B's REST error body | the status (500) |
+| rate_limit | 429 with `Retry-After`, or with `RateLimit-*` only | seconds (1), a date, or `reset:<s>` |
+| reset | the connection drops before the answer begins | |
+| truncate | the body ends before its `Content-Length` | fraction kept (0.5) |
+| gzip_cut | a gzip body that stops early, of the announced length | fraction kept (0.5) |
+| html | 200 and a page, as from a proxy or a login wall | the page |
+| graphql_error | 200 with `errors`, `data` null or (`partial`) real | the message, or `partial` |
+| project_null | 200 with every top-level field null | |
+| slow | the answer comes late | seconds (1) |
+| drip | the body comes byte by byte | seconds between bytes (0.05) |
+| expired_url | 403 with S3's "Request has expired" | |
+| big_body | a well-formed JSON body of that size | bytes (64 MiB) |
+"""
+
+import asyncio
+import gzip
+import json
+import socket
+import struct
+import threading
+from collections.abc import Awaitable, Callable, MutableMapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+__all__ = ["Fault", "FaultMiddleware", "FaultQueue"]
+
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+App = Callable[[Message, Receive, Send], Awaitable[None]]
+
+
+_FAREWELL = 5.0  # seconds the server gets to notice that we hung up; it takes one turn of the loop
+_LOGIN_WALL = "<!doctype html><title>Sign in</title><p>Sign in to continue.</p>"
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One fault: its kind, what it strikes and how often.
+
+    `match` is a substring of the path or of the request body (operation names and fields are found there);
+    the empty one strikes everything. `times` counts down, -1 is for ever. `retry_after` is sent along with
+    `status`.
+    """
+
+    kind: str
+    match: str = ""
+    times: int = 1
+    value: float | str | None = None
+    retry_after: float | str | None = None
+
+    def __post_init__(self) -> None:
+        if self.kind not in _KINDS:
+            raise ValueError(f"unknown fault {self.kind!r}; known are {', '.join(sorted(_KINDS))}")
+        if self.times == 0 or self.times < -1:
+            raise ValueError("times is a count, or -1 for ever")
+
+    def number(self, default: float) -> float:
+        """`value` as a number, or the kind's default."""
+        return default if self.value is None else float(self.value)
+
+
+class FaultQueue:
+    """Faults waiting to strike, in the order they were injected; safe to use from several threads."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._waiting: list[Fault] = []
+        self._struck: list[Fault] = []
+
+    def inject(self, fault: Fault) -> None:
+        """Add a fault behind those that wait."""
+        with self._lock:
+            self._waiting.append(fault)
+
+    def clear(self) -> None:
+        """Forget the faults that wait and those that struck."""
+        with self._lock:
+            self._waiting.clear()
+            self._struck.clear()
+
+    @property
+    def struck(self) -> list[Fault]:
+        """Faults carried out so far, one entry for each time."""
+        with self._lock:
+            return list(self._struck)
+
+    @property
+    def waiting(self) -> list[Fault]:
+        """Faults still to strike."""
+        with self._lock:
+            return list(self._waiting)
+
+    def take(self, path: str, text: str) -> Fault | None:
+        """First fault that matches a request's path or text, counted down by one."""
+        with self._lock:
+            for place, fault in enumerate(self._waiting):
+                if fault.match in path or fault.match in text:
+                    if fault.times == 1:
+                        del self._waiting[place]
+                    elif fault.times > 1:
+                        self._waiting[place] = replace(fault, times=fault.times - 1)
+                    self._struck.append(fault)
+                    return fault
+        return None
+
+
+@dataclass(frozen=True)
+class _Exchange:
+    """A request to be answered or passed on: what the server handed over, and the application behind."""
+
+    app: App
+    scope: Message
+    receive: Receive
+    """For the application: gives the request body again."""
+    waiting: Receive
+    """For the middleware: the body is read, so it waits until the client goes."""
+    send: Send
+
+    async def answer(
+        self, status: int, body: bytes, content_type: str, headers: dict[str, str] | None = None
+    ) -> None:
+        """Answer with a whole body of our own."""
+        await self.start(status, len(body), {"content-type": content_type, **(headers or {})})
+        await self.send({"type": "http.response.body", "body": body})
+
+    async def start(self, status: int, length: int, headers: dict[str, str]) -> None:
+        """Begin an answer that promises `length` bytes."""
+        pairs = [(name.encode("latin-1"), text.encode("latin-1")) for name, text in headers.items()]
+        pairs.append((b"content-length", str(length).encode()))
+        await self.send({"type": "http.response.start", "status": status, "headers": pairs})
+
+    async def collect(self) -> tuple[int, dict[str, str], bytes]:
+        """Status, headers without the length, and whole body of the application's answer."""
+        messages: list[Message] = []
+
+        async def keep(message: Message) -> None:
+            messages.append(message)
+
+        await self.app(self.scope, self.receive, keep)
+        start = next(message for message in messages if message["type"] == "http.response.start")
+        headers = {
+            name.decode("latin-1").lower(): text.decode("latin-1") for name, text in start.get("headers", [])
+        }
+        headers.pop("content-length", None)
+        parts = (message.get("body", b"") for message in messages if message["type"] == "http.response.body")
+        return start["status"], headers, b"".join(parts)
+
+    @property
+    def transport(self) -> asyncio.Transport | None:
+        """Connection to the client, where the object behind `send` has one."""
+        return getattr(getattr(self.send, "__self__", None), "transport", None)
+
+    async def pause(self, seconds: float) -> bool:
+        """Wait; False as soon as the client has gone, so that no answer outlives its reader."""
+        loop = asyncio.get_running_loop()
+        end = loop.time() + seconds
+        while (left := end - loop.time()) > 0:
+            try:
+                message = await asyncio.wait_for(self.waiting(), left)
+            except TimeoutError:
+                break
+            if message["type"] == "http.disconnect":
+                return False
+        return True
+
+
+async def _status(fault: Fault, exchange: _Exchange) -> None:
+    status = int(fault.number(500))
+    headers = {} if fault.retry_after is None else {"retry-after": str(fault.retry_after)}
+    body = json.dumps({"error": f"injected answer with status {status}"}).encode()
+    await exchange.answer(status, body, "application/json", headers)
+
+
+async def _rate_limit(fault: Fault, exchange: _Exchange) -> None:
+    value = str(1 if fault.value is None else fault.value)
+    headers = {"retry-after": value}
+    if value.startswith("reset:"):
+        headers = {
+            "ratelimit-limit": "1000",
+            "ratelimit-remaining": "0",
+            "ratelimit-reset": value.removeprefix("reset:"),
+        }
+    await exchange.answer(429, b'{"error": "rate limit exceeded"}', "application/json", headers)
+
+
+async def _reset(_fault: Fault, exchange: _Exchange) -> None:
+    transport = exchange.transport
+    if transport is None:
+        raise RuntimeError("a reset needs the server's transport: see FaultMiddleware")
+    # Closing without lingering makes the kernel send RST, which is what a dropped connection looks like.
+    linger = struct.pack("ii", 1, 0)
+    transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+    transport.abort()
+    await exchange.pause(_FAREWELL)
+
+
+async def _truncate(fault: Fault, exchange: _Exchange) -> None:
+    status, headers, body = await exchange.collect()
+    await exchange.start(status, len(body), headers)
+    kept = body[: int(len(body) * fault.number(0.5))]
+    await exchange.send({"type": "http.response.body", "body": kept, "more_body": True})
+    if exchange.transport is not None:  # any other server hangs up by itself when an answer stays unfinished
+        exchange.transport.close()
+        await exchange.pause(_FAREWELL)
+
+
+async def _gzip_cut(fault: Fault, exchange: _Exchange) -> None:
+    status, headers, body = await exchange.collect()
+    packed = gzip.compress(body, mtime=0)
+    kept = packed[: int(len(packed) * fault.number(0.5))]
+    await exchange.start(status, len(kept), {**headers, "content-encoding": "gzip"})
+    await exchange.send({"type": "http.response.body", "body": kept})
+
+
+async def _html(fault: Fault, exchange: _Exchange) -> None:
+    page = _LOGIN_WALL if fault.value is None else str(fault.value)
+    await exchange.answer(200, page.encode(), "text/html; charset=utf-8")
+
+
+async def _graphql_error(fault: Fault, exchange: _Exchange) -> None:
+    data = None
+    if fault.value == "partial":
+        _, _, body = await exchange.collect()
+        data = json.loads(body).get("data")
+    message = "an injected error" if fault.value in {None, "partial"} else str(fault.value)
+    answer = {"data": data, "errors": [{"message": message, "path": ["project"]}]}
+    await exchange.answer(200, json.dumps(answer).encode(), "application/json")
+
+
+async def _project_null(_fault: Fault, exchange: _Exchange) -> None:
+    _, _, body = await exchange.collect()
+    fields = json.loads(body).get("data") or {"project": None}
+    await exchange.answer(200, json.dumps({"data": dict.fromkeys(fields)}).encode(), "application/json")
+
+
+async def _slow(fault: Fault, exchange: _Exchange) -> None:
+    if await exchange.pause(fault.number(1.0)):
+        await exchange.app(exchange.scope, exchange.receive, exchange.send)
+
+
+async def _drip(fault: Fault, exchange: _Exchange) -> None:
+    status, headers, body = await exchange.collect()
+    await exchange.start(status, len(body), headers)
+    for place in range(len(body)):
+        await exchange.send(
+            {
+                "type": "http.response.body",
+                "body": body[place : place + 1],
+                "more_body": place + 1 < len(body),
+            }
+        )
+        if not await exchange.pause(fault.number(0.05)):
+            return
+
+
+async def _expired_url(_fault: Fault, exchange: _Exchange) -> None:
+    document = b"<Error><Code>AccessDenied</Code><Message>Request has expired</Message></Error>"
+    await exchange.answer(403, document, "application/xml")
+
+
+async def _big_body(fault: Fault, exchange: _Exchange) -> None:
+    head, tail = b'{"data": "', b'"}'
+    size = max(int(fault.number(64 * 2**20)), len(head) + len(tail))
+    await exchange.start(200, size, {"content-type": "application/json"})
+    await exchange.send({"type": "http.response.body", "body": head, "more_body": True})
+    left = size - len(head) - len(tail)
+    while left:
+        part = min(left, len(_FILLER))
+        await exchange.send({"type": "http.response.body", "body": _FILLER[:part], "more_body": True})
+        left -= part
+    await exchange.send({"type": "http.response.body", "body": tail})
+
+
+_FILLER = b"x" * 65_536
+_KINDS: dict[str, Callable[[Fault, _Exchange], Awaitable[None]]] = {
+    "status": _status,
+    "rate_limit": _rate_limit,
+    "reset": _reset,
+    "truncate": _truncate,
+    "gzip_cut": _gzip_cut,
+    "html": _html,
+    "graphql_error": _graphql_error,
+    "project_null": _project_null,
+    "slow": _slow,
+    "drip": _drip,
+    "expired_url": _expired_url,
+    "big_body": _big_body,
+}
+
+
+class FaultMiddleware:
+    """ASGI application that carries out the faults of a queue in front of another one.
+
+    Dropping a connection needs the server's own transport. It is found on the object `send` is a method of:
+    uvicorn's, or that of a middleware around this one which passes `transport` on.
+    """
+
+    def __init__(self, app: App, queue: FaultQueue) -> None:
+        self.app = app
+        self.queue = queue
+
+    async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
+        """Answer one connection: a request struck by a fault as the fault says, any other as it is."""
+        if scope["type"] != "http" or not self.queue.waiting:
+            await self.app(scope, receive, send)
+            return
+        body = await _request_body(receive)
+        fault = self.queue.take(scope["path"], body.decode("utf-8", "replace"))
+        exchange = _Exchange(self.app, scope, _replay(body, receive), receive, send)
+        if fault is None:
+            await self.app(scope, exchange.receive, send)
+        else:
+            await _KINDS[fault.kind](fault, exchange)
+
+
+async def _request_body(receive: Receive) -> bytes:
+    parts = []
+    more = True
+    while more:
+        message = await receive()
+        parts.append(message.get("body", b""))
+        more = message.get("more_body", False)
+    return b"".join(parts)
+
+
+def _replay(body: bytes, receive: Receive) -> Receive:
+    """A receive that hands out a body already read, then goes on where the real one stands."""
+    unread = [body]
+
+    async def again() -> Message:
+        if unread:
+            return {"type": "http.request", "body": unread.pop(), "more_body": False}
+        return await receive()
+
+    return again
