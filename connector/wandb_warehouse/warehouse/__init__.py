@@ -1,0 +1,46 @@
+"""The warehouse: the only room that opens DuckDB.
+
+A sync holds `WarehouseLock`, works in a private `Build`, proves it and publishes it in one rename. Readers
+open the published file only, read-only, and therefore see whole syncs only.
+"""
+
+from wandb_warehouse.warehouse.build import Build
+from wandb_warehouse.warehouse.connection import Answer, open_hardened, open_readonly, run_query, stream_query
+from wandb_warehouse.warehouse.digest import content_digest
+from wandb_warehouse.warehouse.lock import WarehouseLock
+from wandb_warehouse.warehouse.proof import EXPECTATIONS, Difference
+from wandb_warehouse.warehouse.status import (
+    STORED_RUNS,
+    LastSync,
+    ProjectStatus,
+    Status,
+    TroubledRun,
+    last_sync,
+    status,
+    stored_runs,
+)
+from wandb_warehouse.warehouse.views import SqlFile, load_sql_files, render
+
+__all__ = [
+    "EXPECTATIONS",
+    "STORED_RUNS",
+    "Answer",
+    "Build",
+    "Difference",
+    "LastSync",
+    "ProjectStatus",
+    "SqlFile",
+    "Status",
+    "TroubledRun",
+    "WarehouseLock",
+    "content_digest",
+    "last_sync",
+    "load_sql_files",
+    "open_hardened",
+    "open_readonly",
+    "render",
+    "run_query",
+    "status",
+    "stored_runs",
+    "stream_query",
+]

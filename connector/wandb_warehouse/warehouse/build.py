@@ -1,0 +1,328 @@
+"""The private database of one sync: made beside the published file, filled, proven, then published.
+
+Every method opens the file and closes it again, so that the loader can open it between them (DuckDB admits
+one configuration of a file in a process). A build that is never published is thrown away with its
+directory.
+"""
+
+import json
+import os
+import shutil
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import Self
+
+import duckdb
+import pyarrow as pa
+
+from wandb_warehouse.errors import CorruptStoreError, StoreError
+from wandb_warehouse.schema import SCHEMA_VERSION, TABLES, Table
+from wandb_warehouse.warehouse.connection import open_private, open_readonly
+from wandb_warehouse.warehouse.proof import Difference, prove, register_runs, statement
+from wandb_warehouse.warehouse.views import create_views
+
+__all__ = ["SQL_TYPES", "Build"]
+
+STORAGE_VERSION = "v1.0.0"
+"""Oldest storage DuckDB can write: readers from DuckDB 1.1 on open it, at no cost in size or speed."""
+
+SQL_TYPES = {
+    "text": "VARCHAR",
+    "json": "JSON",
+    "bigint": "BIGINT",
+    "double": "DOUBLE",
+    "bool": "BOOLEAN",
+    "timestamp": "TIMESTAMP WITH TIME ZONE",
+}
+"""DuckDB's type for every kind of column; the same as dlt's, which then finds its tables complete."""
+
+
+class Build:
+    """The private database of one sync, at `path`.
+
+    Example:
+        >>> import tempfile
+        >>> from wandb_warehouse.warehouse import run_query
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     build = Build.create(None, Path(folder))
+        ...     build.prepare_tables()
+        ...     target = Path(folder) / "wandb.duckdb"
+        ...     build.publish(target)
+        ...     run_query(target, "select count(*) as runs from runs").to_pylist()
+        [{'runs': 0}]
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    @classmethod
+    def create(cls, published: Path | None, workdir: Path) -> Self:
+        """Make the build in `workdir`: a copy of the published file, or a new file when there is none.
+
+        Args:
+            published: the published warehouse, whether it exists yet or not; None for a fresh start.
+            workdir: an existing private directory on the file system of the published file.
+
+        Raises:
+            StoreError: the published file cannot be read or copied; CorruptStoreError and BusyError likewise.
+        """
+        path = workdir / "build.duckdb"
+        try:
+            if published is not None and published.exists():
+                _copy_database(published, path)
+            else:
+                _new_database(path)
+        except (OSError, duckdb.IOException) as error:
+            raise StoreError(
+                f"cannot make the build at {path}: {error}", mend="free disk space or mend the permissions"
+            ) from error
+        return cls(path)
+
+    @contextmanager
+    def _open(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        connection = open_private(self.path)
+        try:
+            with connection:
+                yield connection
+        except (duckdb.OperationalError, duckdb.InternalError, duckdb.FatalException) as error:
+            raise StoreError(
+                f"the build at {self.path} failed: {str(error).splitlines()[0]}",
+                mend="free disk space or memory",
+            ) from error
+
+    def prepare_tables(self) -> None:
+        """Create the tables and columns that the build lacks, with the schema's meanings as comments.
+
+        Raises:
+            CorruptStoreError: a column exists with another type.
+        """
+        with self._open() as connection:
+            rows = connection.execute(
+                "SELECT table_name, column_name, data_type FROM duckdb_columns()"
+                " WHERE database_name = current_database() AND schema_name = 'main'"
+            ).fetchall()
+            present: dict[str, dict[str, str]] = {}
+            for table, column, kind in rows:
+                present.setdefault(table, {})[column] = kind
+            script = [ddl for table in TABLES.values() for ddl in _table_ddl(table, present.get(table.name))]
+            connection.execute(";\n".join(["BEGIN", *script, "COMMIT"]))
+
+    def delete_runs(self, tables: Sequence[str], runs: Iterable[tuple[str, str, str]]) -> None:
+        """Delete the rows of `runs` (entity, project, run_id) from per-run tables, in one transaction.
+
+        Raises:
+            StoreError: a table is not one whose rows belong to runs.
+        """
+        wrong = [name for name in tables if name not in TABLES or not TABLES[name].per_run]
+        if wrong:
+            raise StoreError(
+                f"rows of {', '.join(wrong)} do not belong to runs", mend="name per-run tables only"
+            )
+        with self._open() as connection:
+            register_runs(connection, runs)
+            connection.begin()
+            for name in tables:
+                connection.execute(statement("delete_runs", table=name))
+            connection.commit()
+
+    def delete_projects(self, projects: Iterable[tuple[str, str]]) -> None:
+        """Delete the rows of `projects` (entity, project) from `projects`; their runs stay."""
+        with self._open() as connection:
+            connection.executemany(
+                statement("delete_project"), [list(pair) for pair in projects] or [["", ""]]
+            )
+
+    def refresh_metrics(self, runs: Iterable[tuple[str, str, str]]) -> None:
+        """Recompute what `metrics` says of the stored history of `runs`; keys the index lacks are added.
+
+        `stored_count` is 0 for indexed keys without stored values. `last_value` is the value of the key's
+        last row and null unless that is a number.
+        """
+        with self._open() as connection:
+            register_runs(connection, runs)
+            connection.begin()
+            for name in ("stored_metrics", "update_metrics", "insert_metrics"):
+                connection.execute(statement(name))
+            connection.commit()
+
+    def stored_counts(self, runs: Iterable[tuple[str, str, str]]) -> pa.Table:
+        """Give what the refreshed `metrics` says is stored of `runs`.
+
+        Columns: the run's key, stored_values, stored_keys, last_step (-1 where nothing is stored).
+        """
+        with self._open() as connection:
+            register_runs(connection, runs)
+            return connection.sql(statement("stored_counts")).to_arrow_table()
+
+    def write_ledger(self, rows: pa.Table) -> None:
+        """Replace the ledger rows of the runs in `rows`, shape `TABLES["run_ledger"].arrow`."""
+        rows = rows.select(TABLES["run_ledger"].names).cast(TABLES["run_ledger"].arrow)
+        with self._open() as connection:
+            register_runs(connection, _run_keys(rows))
+            connection.register("incoming", rows)
+            connection.begin()
+            connection.execute(statement("delete_runs", table="run_ledger"))
+            connection.execute(statement("insert_rows", table="run_ledger"))
+            connection.commit()
+
+    def write_sync_log(
+        self,
+        *,
+        started_at: datetime,
+        finished_at: datetime,
+        package_version: str,
+        projects: object,
+        report: Mapping[str, object],
+    ) -> int:
+        """Add this sync to the log and give its generation, one more than the last one's.
+
+        Args:
+            started_at: server time at the start of the sync.
+            finished_at: local time of publishing.
+            package_version: version of wandb-warehouse.
+            projects: the projects synced and their cursors, as JSON can hold them.
+            report: the sync's report, as JSON can hold it.
+        """
+        with self._open() as connection:
+            last = connection.execute("SELECT coalesce(max(generation), 0) FROM sync_log").fetchall()[0][0]
+            row = {
+                "generation": int(last) + 1,
+                "started_at": started_at,
+                "finished_at": finished_at,
+                "schema_version": SCHEMA_VERSION,
+                "package_version": package_version,
+                "projects": json.dumps(projects, ensure_ascii=False, allow_nan=False),
+                "report": json.dumps(report, ensure_ascii=False, allow_nan=False),
+            }
+            connection.register("incoming", pa.Table.from_pylist([row], schema=TABLES["sync_log"].arrow))
+            connection.execute(statement("insert_rows", table="sync_log"))
+            return int(last) + 1
+
+    def prove(self, expectations: pa.Table, touched: Iterable[tuple[str, str, str]]) -> list[Difference]:
+        """Compare the build with what was sent; see `proof.prove`. An empty list is the proof."""
+        with self._open() as connection:
+            return prove(connection, expectations, touched)
+
+    def create_views(self) -> list[str]:
+        """Create or replace every view and macro of `sql/`; gives their names in order of creation."""
+        with self._open() as connection:
+            return create_views(connection)
+
+    def drop_loader_tables(self) -> None:
+        """Drop what the loader keeps for itself (`_dlt_*`, its staging): no sync builds on an earlier load's state."""
+        with self._open() as connection:
+            connection.execute('DROP SCHEMA IF EXISTS "main_staging" CASCADE')
+            rows = connection.execute(
+                "SELECT table_name FROM duckdb_tables() WHERE schema_name = 'main' AND starts_with(table_name, '_dlt_')"
+            ).fetchall()
+            for (name,) in rows:
+                connection.execute(f'DROP TABLE "{name}"')
+
+    def publish(self, target: Path, mode: int = 0o600) -> None:
+        """Put the build in place of `target` in one rename, after all of it is on the disk.
+
+        Readers that hold the old file keep it; a symbolic link at `target` stays and its file is replaced.
+
+        Raises:
+            StoreError: the disk is full, or `target` lies on another file system.
+        """
+        with self._open() as connection:
+            connection.execute("CHECKPOINT")
+        target = target.resolve()
+        try:
+            if _wal(self.path).exists():
+                raise StoreError(f"{self.path} is open elsewhere", mend="close it before publishing")
+            self.path.chmod(mode)
+            _sync(self.path)
+            # A write-ahead log beside the old file would be applied to the new one.
+            _wal(target).unlink(missing_ok=True)
+            self.path.replace(target)
+            _sync(target.parent)
+        except OSError as error:
+            raise StoreError(
+                f"cannot publish {target}: {error.strerror}", mend="free disk space or mend the permissions"
+            ) from error
+
+
+def _wal(path: Path) -> Path:
+    return path.with_name(f"{path.name}.wal")
+
+
+def _run_keys(rows: pa.Table) -> list[tuple[str, str, str]]:
+    return list(zip(*(rows[name].to_pylist() for name in ("entity", "project", "run_id")), strict=True))
+
+
+def _new_database(path: Path) -> None:
+    connection = duckdb.connect()
+    try:
+        quoted = str(path).replace("'", "''")
+        connection.execute(f"ATTACH '{quoted}' AS build (STORAGE_VERSION '{STORAGE_VERSION}')")
+    finally:
+        connection.close()
+    path.chmod(0o600)
+
+
+def _copy_database(published: Path, path: Path) -> None:
+    """Copy the published file; while it is open here for reading nobody can open it for writing."""
+    reader = open_readonly(published)
+    try:
+        for source, copy in ((published, path), (_wal(published), _wal(path))):
+            if source.exists():
+                _copy_file(source, copy)
+    finally:
+        reader.close()
+
+
+def _copy_file(source: Path, copy: Path) -> None:
+    """Copy bytes, sharing blocks where the file system can (btrfs, XFS), else inside the kernel on Linux."""
+    copy_range = getattr(os, "copy_file_range", None)
+    descriptor = os.open(copy, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with source.open("rb") as reading, os.fdopen(descriptor, "wb") as writing:
+        left = os.fstat(reading.fileno()).st_size if copy_range else 0
+        try:
+            while copy_range and left > 0:
+                done = copy_range(reading.fileno(), writing.fileno(), left)
+                if done == 0:
+                    break
+                left -= done
+        except OSError:
+            # Not every file system can; the ordinary copy tells what is really wrong, if anything.
+            reading.seek(0)
+            writing.seek(0)
+            writing.truncate()
+        shutil.copyfileobj(reading, writing, 1 << 20)
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _table_ddl(table: Table, present: Mapping[str, str] | None) -> Iterator[str]:
+    def comment(what: str, text: str) -> str:
+        return "COMMENT ON {} IS '{}'".format(what, text.replace("'", "''"))
+
+    if present is None:
+        key = set(table.primary_key)
+        lines = (
+            f'"{c.name}" {SQL_TYPES[c.kind]}{" NOT NULL" if c.name in key else ""}' for c in table.columns
+        )
+        yield f'CREATE TABLE "{table.name}" ({", ".join(lines)})'
+    else:
+        for column in table.columns:
+            kind = present.get(column.name)
+            if kind is None:
+                yield f'ALTER TABLE "{table.name}" ADD COLUMN "{column.name}" {SQL_TYPES[column.kind]}'
+            elif kind != SQL_TYPES[column.kind]:
+                raise CorruptStoreError(
+                    f"column {table.name}.{column.name} is {kind} instead of {SQL_TYPES[column.kind]}",
+                    mend="move the warehouse away and sync again",
+                )
+    yield comment(f'TABLE "{table.name}"', table.meaning)
+    for column in table.columns:
+        yield comment(f'COLUMN "{table.name}"."{column.name}"', column.meaning)

@@ -1,0 +1,109 @@
+"""The proof before publishing: the build holds of the touched runs what was sent, once, and nothing else."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cache
+from importlib import resources
+from string import Template
+
+import duckdb
+import pyarrow as pa
+
+from wandb_warehouse.errors import StoreError
+from wandb_warehouse.schema import RUN_KEY, TABLES
+
+__all__ = ["EXPECTATIONS", "Difference", "prove", "register_runs", "statement"]
+
+EXPECTATIONS = pa.schema(
+    [
+        *(pa.field(name, pa.string(), nullable=False) for name in RUN_KEY),
+        pa.field("table", pa.string(), nullable=False),
+        pa.field("rows", pa.int64(), nullable=False),
+    ]
+)
+"""Rows a run must have in a per-run table.
+
+Rows of the same run and table add up (one a part file, say). A table that is named at all is compared for
+every touched run: without a row of its own a run must have none.
+"""
+
+
+@dataclass(frozen=True)
+class Difference:
+    """One finding of the proof: the check, the table, the run, and what differs."""
+
+    check: str
+    table: str
+    entity: str
+    project: str
+    run_id: str
+    detail: str
+
+    def __str__(self) -> str:
+        return f"{self.entity}/{self.project}/{self.run_id}: {self.table}: {self.detail}"
+
+
+@cache
+def _text(name: str) -> Template:
+    file = resources.files("wandb_warehouse.warehouse").joinpath("statements", f"{name}.sql")
+    return Template(file.read_text(encoding="utf-8"))
+
+
+def statement(name: str, **identifiers: str) -> str:
+    """Text of `statements/<name>.sql` with its identifiers filled in: names of the schema, never data."""
+    return _text(name).substitute(identifiers)
+
+
+def register_runs(connection: duckdb.DuckDBPyConnection, runs: Iterable[tuple[str, str, str]]) -> None:
+    """Make `runs` the connection's temporary table `touched` (entity, project, run_id), each run once."""
+    keys = sorted(set(runs))
+    schema = pa.schema([(name, pa.string()) for name in RUN_KEY])
+    columns = [pa.array([key[place] for key in keys], pa.string()) for place in range(len(RUN_KEY))]
+    connection.register("touched_rows", pa.Table.from_arrays(columns, schema=schema))
+    connection.execute("CREATE OR REPLACE TEMP TABLE touched AS FROM touched_rows")
+    connection.unregister("touched_rows")
+
+
+def prove(
+    connection: duckdb.DuckDBPyConnection, expectations: pa.Table, touched: Iterable[tuple[str, str, str]]
+) -> list[Difference]:
+    """Compare the stored rows of the touched runs with what was expected; no difference is the proof.
+
+    Checked on the touched runs (and those with expectations): every primary key once in every per-run
+    table; rows as many as expected; no rows of a run that `runs` lacks; a ledger row that agrees with the
+    history.
+
+    Args:
+        connection: the build.
+        expectations: shape `EXPECTATIONS`.
+        touched: (entity, project, run_id) of the runs this sync wrote or deleted.
+
+    Raises:
+        StoreError: an expectation names a table whose rows do not belong to runs.
+    """
+    expectations = expectations.select(EXPECTATIONS.names).cast(EXPECTATIONS)
+    expected = set(expectations["table"].to_pylist())
+    per_run = [table for table in TABLES.values() if table.per_run]
+    unknown = expected - {table.name for table in per_run}
+    if unknown:
+        raise StoreError(
+            f"rows of {', '.join(sorted(unknown))} do not belong to runs", mend="expect per-run tables"
+        )
+    runs = set(touched) | set(zip(*(expectations[name].to_pylist() for name in RUN_KEY), strict=True))
+    register_runs(connection, runs)
+    connection.register("expectations", expectations)
+    found: list[Difference] = []
+
+    def check(name: str, table: str, **identifiers: str) -> None:
+        rows = connection.execute(statement(name, table=table, **identifiers)).fetchall()
+        found.extend(Difference(name, table, *row) for row in sorted(rows))
+
+    for table in per_run:
+        check("duplicate_keys", table.name, key=", ".join(f'"{name}"' for name in table.primary_key))
+        if table.name in expected:
+            check("wrong_counts", table.name)
+        if table.name != "runs":
+            check("orphans", table.name)
+    check("wrong_ledger", "run_ledger")
+    connection.unregister("expectations")
+    return found

@@ -1,0 +1,17 @@
+-- What the history of the touched runs holds per key. The last value is the one of the last row, null unless that
+-- row holds a number; NaN would win every max in DuckDB and is left out of the bounds.
+CREATE OR REPLACE TEMP TABLE stored_metrics AS
+SELECT
+  entity,
+  project,
+  run_id,
+  "key",
+  count(*) AS stored_count,
+  min(step) AS first_step,
+  max(step) AS last_step,
+  arg_max_null(CASE WHEN "type" = 'number' THEN "value" END, {'step': step, 'seq': seq}) AS last_value,
+  min("value") FILTER ("type" = 'number' AND NOT isnan("value")) AS min_value,
+  max("value") FILTER ("type" = 'number' AND NOT isnan("value")) AS max_value
+FROM history
+SEMI JOIN touched USING (entity, project, run_id)
+GROUP BY entity, project, run_id, "key"

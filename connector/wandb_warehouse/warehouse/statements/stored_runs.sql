@@ -1,0 +1,24 @@
+SELECT
+  entity,
+  project,
+  run_id,
+  runs.project_id,
+  runs.storage_id,
+  runs.state AS run_state,
+  runs.heartbeat_at,
+  runs.history_line_count,
+  runs.deleted_at,
+  ledger.state,
+  ledger.error,
+  ledger."source",
+  ledger.expected_rows,
+  ledger.stored_rows,
+  ledger.stored_values,
+  ledger.last_step,
+  ledger.expected_last_step,
+  ledger.listing_digest,
+  ledger.detail_digest,
+  ledger.synced_at
+FROM runs
+FULL JOIN run_ledger AS ledger USING (entity, project, run_id)
+ORDER BY entity, project, run_id

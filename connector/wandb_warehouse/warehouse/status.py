@@ -1,0 +1,192 @@
+"""What a published warehouse says of itself: for planning the next sync, and for people."""
+
+import json
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from wandb_warehouse.schema import TABLES
+from wandb_warehouse.warehouse.connection import open_readonly
+from wandb_warehouse.warehouse.proof import statement
+
+__all__ = [
+    "STORED_RUNS",
+    "LastSync",
+    "ProjectStatus",
+    "Status",
+    "TroubledRun",
+    "last_sync",
+    "status",
+    "stored_runs",
+]
+
+STORED_RUNS = pa.schema(
+    [
+        pa.field("entity", pa.string()),
+        pa.field("project", pa.string()),
+        pa.field("run_id", pa.string()),
+        pa.field("project_id", pa.string()),
+        pa.field("storage_id", pa.string()),
+        pa.field("run_state", pa.string()),
+        pa.field("heartbeat_at", pa.timestamp("us", tz="UTC")),
+        pa.field("history_line_count", pa.int64()),
+        pa.field("deleted_at", pa.timestamp("us", tz="UTC")),
+        pa.field("state", pa.string()),
+        pa.field("error", pa.string()),
+        pa.field("source", pa.string()),
+        pa.field("expected_rows", pa.int64()),
+        pa.field("stored_rows", pa.int64()),
+        pa.field("stored_values", pa.int64()),
+        pa.field("last_step", pa.int64()),
+        pa.field("expected_last_step", pa.int64()),
+        pa.field("listing_digest", pa.string()),
+        pa.field("detail_digest", pa.string()),
+        pa.field("synced_at", pa.timestamp("us", tz="UTC")),
+    ]
+)
+"""What planning needs of a run: the server's view (`run_state`, ...) and our ledger's (`state`, ...)."""
+
+
+def stored_runs(path: Path | str) -> pa.Table:
+    """Every run of the warehouse with its ledger row, shape `STORED_RUNS`; no rows when there is no file yet.
+
+    A run stands here when `runs` or `run_ledger` has it: a quarantined run may never have reached `runs`.
+
+    Raises:
+        StoreError: as `open_readonly`, except for a missing file.
+    """
+    if not Path(path).exists():
+        return STORED_RUNS.empty_table()
+    connection = open_readonly(path)
+    try:
+        return connection.sql(statement("stored_runs")).to_arrow_table().cast(STORED_RUNS)
+    finally:
+        connection.close()
+
+
+@dataclass(frozen=True)
+class LastSync:
+    """The newest row of the sync log; `projects` as it was written (the projects and their cursors)."""
+
+    generation: int
+    started_at: datetime
+    finished_at: datetime
+    schema_version: int
+    package_version: str
+    projects: Any
+    report: Any
+
+
+def last_sync(path: Path | str) -> LastSync | None:
+    """The newest published sync, or None where there is no file or no sync yet.
+
+    Raises:
+        StoreError: as `open_readonly`, except for a missing file.
+    """
+    if not Path(path).exists():
+        return None
+    connection = open_readonly(path)
+    try:
+        rows = connection.sql(statement("last_sync")).to_arrow_table().to_pylist()
+    finally:
+        connection.close()
+    return _last_sync(rows)
+
+
+def _last_sync(rows: list[dict[str, Any]]) -> LastSync | None:
+    for row in rows:
+        return LastSync(
+            **{**row, "projects": json.loads(row["projects"]), "report": json.loads(row["report"])}
+        )
+    return None
+
+
+@dataclass(frozen=True)
+class TroubledRun:
+    """A run that did not land whole, and why."""
+
+    run_id: str
+    state: str
+    error: str
+
+
+@dataclass(frozen=True)
+class ProjectStatus:
+    """One project: runs by their state at W&B (deleted ones apart), stored history, runs in trouble."""
+
+    entity: str
+    project: str
+    runs: dict[str, int]
+    deleted_runs: int
+    history_rows: int
+    history_values: int
+    troubled: tuple[TroubledRun, ...]
+
+
+@dataclass(frozen=True)
+class Status:
+    """A warehouse: the file and its size in bytes, the newest sync, the projects, the rows of every table."""
+
+    path: Path
+    size: int
+    last_sync: LastSync | None
+    projects: tuple[ProjectStatus, ...]
+    tables: dict[str, int]
+
+    @property
+    def schema_version(self) -> int | None:
+        """Version of the vocabulary the file was written with; None before the first published sync."""
+        return self.last_sync.schema_version if self.last_sync else None
+
+    @property
+    def generation(self) -> int:
+        """Number of published syncs, 0 before the first."""
+        return self.last_sync.generation if self.last_sync else 0
+
+
+def status(path: Path | str) -> Status:
+    """Describe a published warehouse.
+
+    Raises:
+        StoreError: as `open_readonly`.
+    """
+    path = Path(path)
+    connection = open_readonly(path)
+
+    def rows(name: str, **identifiers: str) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = (
+            connection.sql(statement(name, **identifiers)).to_arrow_table().to_pylist()
+        )
+        return found
+
+    try:
+        tables = {name: int(rows("count_rows", table=name)[0]["rows"]) for name in TABLES}
+        newest = _last_sync(rows("last_sync"))
+        totals = rows("project_totals")
+        states = rows("project_states")
+        troubled = rows("troubled_runs")
+    finally:
+        connection.close()
+    projects = []
+    for total in totals:
+        key = (total["entity"], total["project"])
+        mine = [row for row in states if (row["entity"], row["project"]) == key]
+        projects.append(
+            ProjectStatus(
+                entity=key[0],
+                project=key[1],
+                runs={row["state"]: row["runs"] for row in mine if not row["deleted"]},
+                deleted_runs=sum(row["runs"] for row in mine if row["deleted"]),
+                history_rows=total["history_rows"],
+                history_values=total["history_values"],
+                troubled=tuple(
+                    TroubledRun(row["run_id"], row["state"], row["error"])
+                    for row in troubled
+                    if (row["entity"], row["project"]) == key
+                ),
+            )
+        )
+    return Status(path, path.stat().st_size, newest, tuple(projects), tables)

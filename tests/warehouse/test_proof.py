@@ -1,0 +1,171 @@
+"""The proof: silent on what is right, and it names every kind of wrong."""
+
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+import pytest
+
+from wandb_warehouse.errors import StoreError
+from wandb_warehouse.schema import TABLES
+from wandb_warehouse.warehouse import EXPECTATIONS, Build
+
+Rows = dict[str, list[dict[str, Any]]]
+
+R1 = ("acme", "vision", "r1")
+R2 = ("acme", "vision", "r2")
+
+# Counted by hand in conftest.ROWS.
+COUNTS = {
+    R1: {
+        "runs": 1,
+        "run_config": 1,
+        "run_summary": 1,
+        "run_tags": 0,
+        "metrics": 1,
+        "history": 3,
+        "run_ledger": 1,
+    },
+    R2: {
+        "runs": 1,
+        "run_config": 0,
+        "run_summary": 0,
+        "run_tags": 1,
+        "metrics": 0,
+        "history": 1,
+        "run_ledger": 1,
+    },
+}
+
+
+def _expected(counts: Iterable[tuple[tuple[str, str, str], str, int]]) -> pa.Table:
+    rows = [(*run, table, count) for run, table, count in counts]
+    return pa.table([list(column) for column in zip(*rows, strict=True)] or [[]] * 5, schema=EXPECTATIONS)
+
+
+EXPECTED = _expected((run, table, count) for run, counts in COUNTS.items() for table, count in counts.items())
+
+
+def test_counts_name_every_per_run_table() -> None:
+    """The expectations of these tests leave no per-run table out."""
+    assert set(COUNTS[R1]) == {table.name for table in TABLES.values() if table.per_run}
+
+
+def test_right_build_has_no_differences(build: Build) -> None:
+    """A build that holds what was sent is proven."""
+    assert build.prove(EXPECTED, [R1, R2]) == []
+
+
+@pytest.mark.parametrize("table", [t.name for t in TABLES.values() if t.per_run])
+def test_row_stored_twice_is_found(build: Build, table: str) -> None:
+    """A row that was loaded twice shows as a primary key stored twice, in every per-run table."""
+    run_id = "r2" if table == "run_tags" else "r1"
+    with duckdb.connect(str(build.path)) as connection:
+        connection.execute(f"INSERT INTO {table} SELECT * FROM {table} WHERE run_id = '{run_id}' LIMIT 1")
+    found = {(d.check, d.table, d.run_id) for d in build.prove(EXPECTED, [R1, R2])}
+    assert {("duplicate_keys", table, run_id), ("wrong_counts", table, run_id)} <= found
+
+
+_WRONG = {
+    "row lost": (
+        "DELETE FROM history WHERE run_id = 'r1' AND step = 1",
+        {
+            ("wrong_counts", "history", "r1", "rows stored: 2, expected: 3"),
+            (
+                "wrong_ledger",
+                "run_ledger",
+                "r1",
+                "ledger says 3 values, 1 keys, last step 2; history holds 2, 1, 2",
+            ),
+        },
+    ),
+    "all rows of a table lost": (
+        "DELETE FROM run_config",
+        {("wrong_counts", "run_config", "r1", "rows stored: 0, expected: 1")},
+    ),
+    "row too many": (
+        "INSERT INTO run_tags VALUES ('acme', 'vision', 'r1', 'b', 0)",
+        {("wrong_counts", "run_tags", "r1", "rows stored: 1, expected: 0")},
+    ),
+    "run lost": (
+        "DELETE FROM runs WHERE run_id = 'r2'",
+        {
+            ("wrong_counts", "runs", "r2", "rows stored: 0, expected: 1"),
+            ("orphans", "run_tags", "r2", "rows of a run that is not in runs: 1"),
+            ("orphans", "history", "r2", "rows of a run that is not in runs: 1"),
+            ("orphans", "run_ledger", "r2", "rows of a run that is not in runs: 1"),
+        },
+    ),
+    "ledger row lost": (
+        "DELETE FROM run_ledger WHERE run_id = 'r1'",
+        {
+            ("wrong_counts", "run_ledger", "r1", "rows stored: 0, expected: 1"),
+            ("wrong_ledger", "run_ledger", "r1", "no ledger row"),
+        },
+    ),
+    "step moved": (
+        "UPDATE history SET step = 9 WHERE run_id = 'r2'",
+        {
+            (
+                "wrong_ledger",
+                "run_ledger",
+                "r2",
+                "ledger says 1 values, 1 keys, last step 0; history holds 1, 1, 9",
+            ),
+        },
+    ),
+}
+
+
+@pytest.mark.parametrize("case", _WRONG)
+def test_what_is_wrong_is_named(build: Build, case: str) -> None:
+    """Every kind of damage gives exactly its differences, with the run and the figures."""
+    damage, expected = _WRONG[case]
+    with duckdb.connect(str(build.path)) as connection:
+        connection.execute(damage)
+    found = build.prove(EXPECTED, [R1, R2])
+    assert {(d.check, d.table, d.run_id, d.detail) for d in found} == expected
+
+
+def test_untouched_runs_are_not_read(build: Build) -> None:
+    """Damage to a run that the sync did not touch is not this proof's matter."""
+    with duckdb.connect(str(build.path)) as connection:
+        connection.execute("DELETE FROM history WHERE run_id = 'r2'")
+    assert build.prove(_expected([(R1, "history", 3)]), [R1]) == []
+
+
+def test_named_table_is_compared_for_every_touched_run(build: Build) -> None:
+    """A touched run without an expectation in a table that is named must have no rows there."""
+    found = build.prove(_expected([(R1, "history", 3)]), [R1, R2])
+    assert [(d.check, d.run_id, d.detail) for d in found] == [
+        ("wrong_counts", "r2", "rows stored: 1, expected: 0")
+    ]
+
+
+def test_expectations_add_up(build: Build) -> None:
+    """Expectations of the same run and table (one a part file) are summed."""
+    assert build.prove(_expected([(R1, "history", 1), (R1, "history", 2)]), [R1]) == []
+
+
+def test_run_without_rows_is_proven(build: Build, insert: Callable[[Path, Rows], None]) -> None:
+    """A run without any history agrees with a ledger that says so, in zeros or in nulls."""
+    key = {"entity": "acme", "project": "vision"}
+    insert(
+        build.path,
+        {
+            "runs": [key | {"run_id": "r3"}, key | {"run_id": "r4"}],
+            "run_ledger": [
+                key | {"run_id": "r3", "state": "ok", "stored_values": 0, "stored_keys": 0, "last_step": -1},
+                key | {"run_id": "r4", "state": "quarantined", "error": "it answers 500"},
+            ],
+        },
+    )
+    assert build.prove(_expected([]), [("acme", "vision", "r3"), ("acme", "vision", "r4")]) == []
+
+
+def test_unknown_table_is_refused(build: Build) -> None:
+    """An expectation of a table whose rows belong to no run is an error, not a silent pass."""
+    with pytest.raises(StoreError, match="sync_log"):
+        build.prove(_expected([(R1, "sync_log", 1)]), [R1])
