@@ -1,0 +1,68 @@
+"""The details of many runs, with those that the server cannot serve told apart from the rest."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator, Sequence
+from dataclasses import dataclass
+from math import isqrt
+from typing import Any, TypeVar
+
+from wandb_warehouse.client import WandbClient
+from wandb_warehouse.errors import RemoteError
+from wandb_warehouse.resources.listing import ProjectPath
+
+__all__ = ["Detail", "one_line", "parts", "read_details", "slices"]
+
+T = TypeVar("T")
+
+_RUNS_PER_REQUEST = 250
+_REQUESTS_AT_ONCE = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Detail:
+    """What the server said of one run: its node, or why there is none."""
+
+    run_id: str
+    node: dict[str, Any] | None
+    error: str | None = None
+
+
+async def read_details(
+    client: WandbClient, path: ProjectPath, run_ids: Sequence[str]
+) -> AsyncIterator[list[Detail]]:
+    """Yield the details of runs in batches; runs that are gone by now are left out.
+
+    Raises:
+        RemoteError: the server as a whole does not answer, rather than for some runs.
+    """
+    batches = list(slices(run_ids, _RUNS_PER_REQUEST))
+    for together in slices(batches, _REQUESTS_AT_ONCE):
+        for details in await asyncio.gather(*(_read(client, path, batch) for batch in together)):
+            yield details
+
+
+async def _read(client: WandbClient, path: ProjectPath, run_ids: Sequence[str]) -> list[Detail]:
+    try:
+        found = await client.run_details(path.entity, path.project, run_ids)
+    except RemoteError as error:
+        await client.viewer()  # where the server itself is down, no run is to blame
+        if len(run_ids) == 1:
+            return [Detail(run_ids[0], None, one_line(error))]
+    else:
+        return [Detail(run_id, found[run_id]) for run_id in run_ids if run_id in found]
+    return [detail for part in parts(run_ids) for detail in await _read(client, path, part)]
+
+
+def parts(items: Sequence[T]) -> Iterator[Sequence[T]]:
+    """Cut two or more items into about as many parts as each then has: three rounds find one among hundreds."""
+    return slices(items, max(1, isqrt(len(items))))
+
+
+def slices(items: Sequence[T], size: int) -> Iterator[Sequence[T]]:
+    """Cut items into slices of at most `size`."""
+    return (items[at : at + size] for at in range(0, len(items), size))
+
+
+def one_line(error: Exception) -> str:
+    """Text of an error without its line breaks."""
+    return " ".join(str(error).split())

@@ -1,0 +1,322 @@
+"""One extraction: what moved in each project, the moved runs' details, and their history.
+
+Two phases. `details()` lists every project and writes projects, runs, config, summary, tags and metrics of the runs
+that moved; `history()` then streams part files of their rows. Each runs once, whichever resource asks first.
+"""
+
+import asyncio
+import shutil
+import tempfile
+import weakref
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Literal, Self
+
+import pyarrow as pa
+
+from wandb_warehouse.arrow import (
+    RunCount,
+    RunRef,
+    detail_digest,
+    key_types,
+    listing_digest,
+    parse_time,
+    run_tables,
+)
+from wandb_warehouse.client import WandbClient
+from wandb_warehouse.errors import FatalRemoteError
+from wandb_warehouse.resources.bridge import EventLoopThread
+from wandb_warehouse.resources.details import Detail, one_line, parts, read_details
+from wandb_warehouse.resources.history import HistoryReader, HistoryTask, RunOutcome
+from wandb_warehouse.resources.listing import Listing, ProjectPath, list_project
+from wandb_warehouse.resources.marks import Cursor, Marks, ProjectMarks, RunMark
+from wandb_warehouse.resources.report import ExtractionReport
+from wandb_warehouse.resources.spool import Part, TableSpool
+from wandb_warehouse.schema import TABLES
+
+__all__ = ["Extraction", "HistoryMode", "RunResult"]
+
+HistoryMode = Literal["full", "none"]
+
+_Session = tuple[EventLoopThread, WandbClient]
+
+
+@dataclass(frozen=True, slots=True)
+class RunResult:
+    """What an extraction did about one run that moved."""
+
+    run: RunRef
+    details_changed: bool
+    expected_rows: int | None
+    mark: RunMark
+    outcome: RunOutcome | None
+    """How its history was read; None where there was nothing to read."""
+    values: int = 0
+    """History values read."""
+    error: str | None = None
+    """Why the run is left out or incomplete."""
+
+
+@dataclass(slots=True)
+class _Moved:
+    run: RunRef
+    listing_digest: str
+    detail_digest: str
+    details_changed: bool
+    heartbeat_at: datetime | None
+    expected_rows: int | None
+    task: HistoryTask | None
+    settling: bool
+    error: str | None = None
+
+    @property
+    def matters(self) -> bool:
+        """Whether there is anything to write about the run."""
+        return self.details_changed or self.task is not None or self.settling or self.error is not None
+
+
+@dataclass(slots=True)
+class _Details:
+    parts: list[Part] = field(default_factory=list)
+    moved: list[_Moved] = field(default_factory=list)
+    started: dict[ProjectPath, datetime] = field(default_factory=dict)
+    projects: list[ProjectPath] = field(default_factory=list)
+
+
+class Extraction:
+    """What W&B holds beyond the marks of one destination, as parquet part files.
+
+    As a context manager it keeps one connection for both phases; without, each phase opens its own.
+    """
+
+    def __init__(
+        self,
+        projects: Sequence[ProjectPath],
+        open_client: Callable[[], WandbClient],
+        marks: Marks,
+        *,
+        directory: Path | None = None,
+        history: HistoryMode = "full",
+        filters: Mapping[str, Any] | None = None,
+        sweep: bool = False,
+        full_refresh: bool = False,
+    ) -> None:
+        self.projects = tuple(projects)
+        self.report = ExtractionReport()
+        self.results: list[RunResult] = []
+        self._open_client = open_client
+        self._marks = marks
+        self._directory = directory
+        self._mode = history
+        self._filters = filters
+        self._sweep = sweep
+        self._full_refresh = full_refresh
+        self._details: _Details | None = None
+        self._stack = ExitStack()
+        self._held: _Session | None = None
+
+    def __enter__(self) -> Self:
+        self._held = self._stack.enter_context(_connected(self._open_client))
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._held = None
+        self._stack.close()
+
+    def details(self) -> list[Part]:
+        """Return the part files of every table but history."""
+        return self._phase_one().parts
+
+    def is_empty(self) -> bool:
+        """Tell whether nothing moved: no row to write, no history to fetch, no run to settle."""
+        details = self._phase_one()
+        return not details.parts and not details.moved
+
+    def moved_projects(self) -> list[ProjectPath]:
+        """Projects whose row is written anew."""
+        return self._phase_one().projects
+
+    def history(self) -> Iterator[Part]:
+        """Yield part files of history rows as they are finished; `results` is filled when it ends."""
+        details = self._phase_one()
+        tasks = [moved.task for moved in details.moved if moved.task is not None]
+        with self._session() as (loop, client):
+            self.report.phase = "history"
+            reader = HistoryReader(client, self._work(), self.report)
+            yield from loop.iterate(reader.read(tasks))
+        self._conclude(details, reader.outcomes, reader.writer.counts)
+
+    def _conclude(
+        self, details: _Details, outcomes: Mapping[RunRef, RunOutcome], counts: Mapping[RunRef, RunCount]
+    ) -> None:
+        self.results = [
+            self._result(moved, details, outcomes.get(moved.run), counts.get(moved.run))
+            for moved in details.moved
+        ]
+        for path, started in details.started.items():
+            marks = {
+                result.run.run_id: result.mark
+                for result in self.results
+                if (result.run.entity, result.run.project) == (path.entity, path.project)
+            }
+            cursor = Cursor(started, Cursor.text(self._filters))
+            self._marks.record(path.entity, path.project, cursor, marks)
+
+    def _result(
+        self, moved: _Moved, details: _Details, outcome: RunOutcome | None, count: RunCount | None
+    ) -> RunResult:
+        run = moved.run
+        held = self._marks.project(run.entity, run.project).runs.get(run.run_id)
+        error = outcome.error if outcome else moved.error
+        mark = RunMark(
+            moved.listing_digest,
+            moved.detail_digest,
+            details.started[ProjectPath(run.entity, run.project)],
+            moved.heartbeat_at,
+            stored_rows=held.stored_rows if held else None,
+            last_step=held.last_step if held else -1,
+            # What is incomplete stays so until its history is read again.
+            complete=error is None and (outcome is not None or held is None or held.complete),
+            expected_rows=moved.expected_rows,
+        )
+        if outcome is not None:
+            mark = replace(mark, stored_rows=outcome.rows, last_step=outcome.last_step)
+        if error is not None:
+            self.report.quarantined[f"{run.entity}/{run.project}/{run.run_id}"] = error
+        values = count.values if count else 0
+        return RunResult(run, moved.details_changed, moved.expected_rows, mark, outcome, values, error)
+
+    def _phase_one(self) -> _Details:
+        if self._details is None:
+            with self._session() as (loop, client):
+                self._details = loop.call(self._read_details(client))
+            # What is known without the history: it stands where nobody asks for the history.
+            self._conclude(self._details, {}, {})
+        return self._details
+
+    @contextmanager
+    def _session(self) -> Iterator[_Session]:
+        if self._held is not None:
+            yield self._held
+            return
+        with _connected(self._open_client) as session:
+            yield session
+
+    def _work(self) -> Path:
+        if self._directory is None:
+            self._directory = Path(tempfile.mkdtemp(prefix="wandb-warehouse-"))
+            weakref.finalize(self, shutil.rmtree, self._directory, ignore_errors=True)
+        return self._directory
+
+    async def _read_details(self, client: WandbClient) -> _Details:
+        details = _Details()
+        with TableSpool(self._work()) as spool:
+            for path in self.projects:
+                self.report.phase = "listing"
+                marks = self._marks.project(path.entity, path.project)
+                if self._full_refresh:
+                    marks = ProjectMarks(None, {})
+                listing = await list_project(
+                    client,
+                    path,
+                    marks,
+                    filters=self._filters,
+                    sweep=self._sweep,
+                    want_history=self._mode != "none",
+                )
+                details.started[path] = listing.server_time
+                self.report.runs_listed += listing.listed
+                self.report.runs_unchanged += listing.listed - len(listing.changed)
+                self.report.phase = "details"
+                before = len(details.moved)
+                async for found in read_details(client, path, list(listing.changed)):
+                    for moved, tables in await asyncio.to_thread(self._convert, path, listing, marks, found):
+                        for name, table in tables.items():
+                            spool.add(name, table)
+                        details.moved += [each for each in moved if each.matters]
+                if any(moved.details_changed for moved in details.moved[before:]) or marks.cursor is None:
+                    spool.add("projects", _project_row(path, listing))
+                    details.projects.append(path)
+            details.parts = spool.close()
+        self.report.runs_changed = len(details.moved)
+        return details
+
+    def _convert(
+        self, path: ProjectPath, listing: Listing, marks: ProjectMarks, details: Sequence[Detail]
+    ) -> list[tuple[list[_Moved], dict[str, pa.Table]]]:
+        """Turn details into rows; a run whose details cannot be read is found by asking part by part."""
+        try:
+            pairs = [self._moved(path, listing, marks, detail) for detail in details]
+            changed = [node for moved, node in pairs if moved.details_changed]
+            tables = run_tables(path.entity, path.project, _project_id(listing), changed)
+        except (FatalRemoteError, ValueError) as error:
+            if len(details) == 1 and details[0].node is None:
+                raise
+            unread = [Detail(details[0].run_id, None, one_line(error))]
+            smaller = [unread] if len(details) == 1 else parts(details)
+            return [pair for part in smaller for pair in self._convert(path, listing, marks, part)]
+        return [([moved for moved, _ in pairs], tables)]
+
+    def _moved(
+        self, path: ProjectPath, listing: Listing, marks: ProjectMarks, detail: Detail
+    ) -> tuple[_Moved, Mapping[str, Any]]:
+        """Tell what is to be done about a run; one without details is known by its light listing only."""
+        light = listing.changed[detail.run_id]
+        node = light if detail.node is None else detail.node
+        run = RunRef(path.entity, path.project, detail.run_id)
+        held = marks.runs.get(run.run_id)
+        keys = node.get("historyKeys") or {}
+        last_step = int(keys.get("lastStep", -1)) if keys else -1
+        expected = node.get("historyLineCount")
+        task: HistoryTask | None = None
+        if detail.node is None:
+            digest = held.detail_digest if held else ""
+        else:
+            digest = detail_digest(node)
+            if self._mode == "full":
+                task = HistoryTask.plan(run, expected, last_step, key_types(keys), held)
+        moved = _Moved(
+            run,
+            listing_digest(light),
+            digest,
+            details_changed=held is None or held.detail_digest != digest,
+            heartbeat_at=parse_time(node.get("heartbeatAt")),
+            expected_rows=expected,
+            task=task,
+            settling=run.run_id in listing.settling,
+            error=detail.error,
+        )
+        return moved, node
+
+
+@contextmanager
+def _connected(open_client: Callable[[], WandbClient]) -> Iterator[_Session]:
+    with EventLoopThread() as loop:
+        client = open_client()
+        loop.call(client.__aenter__())
+        try:
+            yield loop, client
+        finally:
+            loop.call(client.__aexit__(None, None, None))
+
+
+def _project_id(listing: Listing) -> str:
+    return str(listing.project.get("internalId") or "")
+
+
+def _project_row(path: ProjectPath, listing: Listing) -> pa.Table:
+    row = {
+        "entity": path.entity,
+        "project": path.project,
+        "project_id": _project_id(listing),
+        "created_at": parse_time(listing.project.get("createdAt")),
+        "run_count": listing.run_count,
+        "read_only": listing.project.get("readOnly"),
+    }
+    return pa.Table.from_pylist([row], schema=TABLES["projects"].arrow)

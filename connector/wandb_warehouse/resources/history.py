@@ -1,0 +1,348 @@
+"""The history of the runs that moved: exports and live rows, counted against the server before they are kept.
+
+Runs go through in groups, so that one request speaks of many; files are downloaded and converted while other groups
+wait for the network. A run is kept as it was read first only when its number of rows is the server's own; where it is
+not, a slower way of reading is tried, and what stays short is kept and reported as incomplete.
+"""
+
+import asyncio
+import shutil
+import uuid
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from tempfile import mkdtemp
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from wandb_warehouse.arrow import HistoryBatch, PartWriter, RunRef, export_index, run_history
+from wandb_warehouse.arrow.history import NO_STEP
+from wandb_warehouse.client import ExpiredUrlError, Exports, WandbClient
+from wandb_warehouse.errors import FatalRemoteError, RemoteError
+from wandb_warehouse.resources.details import one_line, parts
+from wandb_warehouse.resources.marks import RunMark
+from wandb_warehouse.resources.report import ExtractionReport
+from wandb_warehouse.resources.spool import Part
+from wandb_warehouse.resources.windows import Span, read_spans
+
+__all__ = ["HistoryReader", "HistoryTask", "RunOutcome"]
+
+_RUNS_PER_GROUP = 50
+_ROWS_PER_GROUP = 50_000
+_GROUPS_AT_ONCE = 4
+_URL_TRIES = 3
+_ANY_STEP = 2**53
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryTask:
+    """The history to read of one run: everything, or what lies past the step `after`."""
+
+    run: RunRef
+    expected_rows: int | None
+    last_step: int
+    key_types: Mapping[str, set[str]]
+    after: int | None = None
+    stored_rows: int = 0
+    """Rows held up to `after`."""
+    held_rows: int = 0
+    """Rows held now, which stay if the run cannot be read."""
+    held_step: int = -1
+    first: int | None = None
+    """First step to ask for, where it is not the one after `after`: rows may have no step."""
+
+    @classmethod
+    def plan(
+        cls,
+        run: RunRef,
+        expected_rows: int | None,
+        last_step: int,
+        key_types: Mapping[str, set[str]],
+        held: RunMark | None,
+    ) -> "HistoryTask | None":
+        """Decide what to read of a run, given what is held; None when that is all there is.
+
+        Fewer rows or an earlier last step than held mean a rewind: everything is read again.
+        """
+        whole = cls(run, expected_rows, last_step, key_types)
+        if held is None or held.stored_rows is None:
+            return whole
+        whole = replace(whole, held_rows=held.stored_rows, held_step=held.last_step)
+        if not held.complete or expected_rows is None:
+            return whole
+        if expected_rows == held.stored_rows and last_step == held.last_step:
+            return None
+        if expected_rows > held.stored_rows > 0 and last_step > held.last_step:
+            return replace(whole, after=held.last_step, stored_rows=held.stored_rows)
+        return whole
+
+    @property
+    def start(self) -> int:
+        """First step to read."""
+        if self.first is not None:
+            return self.first
+        return 0 if self.after is None else self.after + 1
+
+    @property
+    def missing_rows(self) -> int:
+        """Rows to expect, 0 where the server does not say."""
+        return max(0, (self.expected_rows or 0) - self.stored_rows)
+
+    def whole(self) -> "HistoryTask":
+        """Return the same run from its first step."""
+        return replace(self, after=None, stored_rows=0)
+
+
+@dataclass(frozen=True, slots=True)
+class RunOutcome:
+    """What was read of one run, and whether it replaces what was stored."""
+
+    run: RunRef
+    source: str
+    """exports, live, mixed or none."""
+    rows: int
+    """History rows held of the run from now on."""
+    last_step: int
+    replaces: bool
+    """What was stored of the run has to go first."""
+    error: str | None = None
+    """Why the history is incomplete."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """One attempt at a run: its batches, and where they came from."""
+
+    task: HistoryTask
+    batches: list[HistoryBatch]
+    source: str
+
+    @property
+    def rows(self) -> int:
+        return self.task.stored_rows + sum(batch.row_count for batch in self.batches)
+
+    @property
+    def last_step(self) -> int:
+        return max([self.task.last_step, *(batch.last_step for batch in self.batches)])
+
+    @property
+    def shortfall(self) -> str | None:
+        """What is wrong with the number of rows; None where it is the server's."""
+        expected = self.task.expected_rows
+        if expected is None or self.rows == expected:
+            return None
+        if self.rows > expected and self.last_step > self.task.last_step:
+            return None  # the run went on while it was read: the next sync continues from here
+        return f"{self.rows} history rows could be read, the server counts {expected}"
+
+
+class HistoryReader:
+    """Reads the histories of many runs into part files; `outcomes` tells how it went, run by run."""
+
+    def __init__(self, client: WandbClient, directory: Path, report: ExtractionReport) -> None:
+        self.outcomes: dict[RunRef, RunOutcome] = {}
+        self.writer = PartWriter(directory)
+        self._client = client
+        self._directory = directory
+        self._report = report
+        self._finished: asyncio.Queue[Part | None] = asyncio.Queue()
+        self._writing = asyncio.Lock()
+
+    async def read(self, tasks: Sequence[HistoryTask]) -> AsyncIterator[Part]:
+        """Yield the part files as they are finished."""
+        working = asyncio.create_task(self._read_groups(tasks))
+        try:
+            while (part := await self._finished.get()) is not None:
+                yield part
+            await working
+        finally:
+            working.cancel()
+        last = await asyncio.to_thread(self.writer.finish)
+        if last is not None:
+            yield self._part(last)
+
+    async def _read_groups(self, tasks: Sequence[HistoryTask]) -> None:
+        limit = asyncio.Semaphore(_GROUPS_AT_ONCE)
+
+        async def one(group: Sequence[HistoryTask]) -> None:
+            async with limit:
+                await self._read_group(group)
+
+        try:
+            async with asyncio.TaskGroup() as groups:
+                for group in _grouped(tasks):
+                    groups.create_task(one(group))
+        except ExceptionGroup as failures:
+            # The first failure ended the extraction; the others are what it cancelled.
+            raise failures.exceptions[0] from failures
+        finally:
+            self._finished.put_nowait(None)
+
+    async def _read_group(self, group: Sequence[HistoryTask]) -> None:
+        """Read a group and keep it; where it cannot be read, look for the run that is the cause part by part."""
+        try:
+            reads = await self._attempt(group)
+        except (RemoteError, pa.ArrowException) as error:
+            await self._client.viewer()  # where the server itself is down, no run is to blame
+            if len(group) == 1:
+                self._give_up(group[0], error)
+                return
+        else:
+            for read in reads:
+                await self._keep(read)
+            return
+        for part in parts(group):
+            await self._read_group(part)
+
+    async def _attempt(self, group: Sequence[HistoryTask]) -> list[_Read]:
+        told = await self._ask_exports(group)
+        with _scratch(self._directory) as folder:
+            files = await asyncio.gather(
+                *(self._download(task, told.get(task.run.run_id), folder) for task in group)
+            )
+            return [
+                read if read.shortfall is None else await self._read_slower(read, folder)
+                for read in await self._read_runs(group, files)
+            ]
+
+    async def _read_runs(
+        self, tasks: Sequence[HistoryTask], files: Sequence[Sequence[Path]], *, all_live: bool = False
+    ) -> list[_Read]:
+        """Read the live rows past each run's files, and put both together."""
+        spans = await asyncio.to_thread(
+            lambda: [
+                _live_span(task, paths, all_live=all_live) for task, paths in zip(tasks, files, strict=True)
+            ]
+        )
+        run = tasks[0].run
+        live = await read_spans(self._client, run.entity, run.project, spans)
+        return await asyncio.to_thread(
+            lambda: [
+                _combine(task, paths, live[task.run.run_id]) for task, paths in zip(tasks, files, strict=True)
+            ]
+        )
+
+    async def _read_slower(self, first: _Read, folder: Path) -> _Read:
+        """Read a run again whose rows are not as many as the server counts; the best attempt is the answer."""
+        task = first.task.whole()
+        told = await self._ask_exports([task])
+        files = await self._download(task, told.get(task.run.run_id), folder)
+        best = first
+        for all_live, start in ((False, None), (True, None), (True, NO_STEP)):
+            try:
+                (read,) = await self._read_runs([replace(task, first=start)], [files], all_live=all_live)
+            except FatalRemoteError:
+                if start is None:
+                    raise
+                continue  # the server knows no rows before step 0
+            if read.shortfall is None:
+                return read
+            if best.rows < read.rows <= (task.expected_rows or 0):
+                best = read
+        return best
+
+    async def _ask_exports(self, group: Sequence[HistoryTask]) -> dict[str, Exports]:
+        run = group[0].run
+        asks = [(task.run.run_id, ("_step",)) for task in group]
+        return await self._client.exports(run.entity, run.project, asks)
+
+    async def _download(self, task: HistoryTask, told: Exports | None, folder: Path) -> list[Path]:
+        """Download a run's exports; none where its live rows reach back to what is stored."""
+        if told is None or not told.urls or _reaches_back(told, task):
+            return []
+        for attempt in range(_URL_TRIES):
+            paths = [folder / f"{uuid.uuid4().hex}.parquet" for _ in told.urls]
+            try:
+                sizes = await asyncio.gather(*map(self._client.download, told.urls, paths))
+            except ExpiredUrlError:
+                if attempt == _URL_TRIES - 1:
+                    raise
+                told = (await self._ask_exports([task]))[task.run.run_id]
+            else:
+                self._report.exports += len(paths)
+                self._report.export_bytes += sum(sizes)
+                return paths
+        raise AssertionError  # the loop returns or raises
+
+    async def _keep(self, read: _Read) -> None:
+        async with self._writing:
+            for batch in read.batches:
+                part = await asyncio.to_thread(self.writer.add, batch)
+                if part is not None:
+                    self._finished.put_nowait(self._part(part))
+        task = read.task
+        self.outcomes[task.run] = RunOutcome(
+            task.run, read.source, read.rows, read.last_step, task.after is None, read.shortfall
+        )
+        self._report.rows += read.rows - task.stored_rows
+        self._report.values += sum(batch.value_count for batch in read.batches)
+        self._report.runs_done += 1
+
+    def _give_up(self, task: HistoryTask, error: Exception) -> None:
+        """Leave one run as it is stored."""
+        self.outcomes[task.run] = RunOutcome(
+            task.run, "none", task.held_rows, task.held_step, replaces=False, error=one_line(error)
+        )
+        self._report.runs_done += 1
+
+    def _part(self, path: Path) -> Part:
+        return Part("history", path, pq.read_metadata(path).num_rows)
+
+
+def _grouped(tasks: Sequence[HistoryTask]) -> Iterator[list[HistoryTask]]:
+    """Groups of runs of one project whose rows fit the memory together."""
+    group: list[HistoryTask] = []
+    rows = 0
+    for task in tasks:
+        full = len(group) >= _RUNS_PER_GROUP or rows + task.missing_rows > _ROWS_PER_GROUP
+        other = bool(group) and _project(group[0]) != _project(task)
+        if group and (full or other):
+            yield group
+            group, rows = [], 0
+        group.append(task)
+        rows += task.missing_rows
+    if group:
+        yield group
+
+
+def _project(task: HistoryTask) -> tuple[str, str]:
+    return task.run.entity, task.run.project
+
+
+def _reaches_back(told: Exports, task: HistoryTask) -> bool:
+    """Tell whether the rows that are not exported yet begin at or before the first step to read."""
+    steps = [row["_step"] for row in told.live if row.get("_step") is not None]
+    return task.after is not None and bool(steps) and min(steps) <= task.start
+
+
+def _live_span(task: HistoryTask, files: Sequence[Path], *, all_live: bool) -> Span:
+    """Steps to read as live rows: past the files' last step, or all of them."""
+    start, rows = task.start, task.missing_rows
+    if files and not all_live:
+        steps = [export_index(path)[0] for path in files]
+        start = max([start, *(pc.max(each).as_py() + 1 for each in steps if len(each))])
+        rows = max(0, rows - sum(pc.sum(pc.greater_equal(each, task.start)).as_py() or 0 for each in steps))
+    stop = task.last_step + 1
+    if task.last_step < 0 and task.expected_rows:
+        stop = _ANY_STEP  # the server counts rows but does not say how far they go
+    if task.expected_rows is not None and rows == 0 and not all_live:
+        stop = start
+    return Span(task.run.run_id, start, stop, rows)
+
+
+def _combine(task: HistoryTask, files: Sequence[Path], rows: Sequence[str]) -> _Read:
+    batches = list(run_history(task.run, task.key_types, exports=files, live=[rows], after=task.after))
+    source = {(True, True): "mixed", (True, False): "exports", (False, True): "live"}
+    return _Read(task, batches, source.get((bool(files), bool(rows)), "none"))
+
+
+@contextmanager
+def _scratch(directory: Path) -> Iterator[Path]:
+    folder = Path(mkdtemp(dir=directory))
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)

@@ -1,0 +1,178 @@
+"""Which runs of a project moved since the destination last saw them.
+
+A project whose runs fit one listing page is listed whole every time: one request, and edits show. A larger one is
+asked for what the heartbeat cursor and the running states select, and listed whole only when the caller asks for a
+sweep, when the cursor is old, and when it does not tell what is wanted (other filters, history never read).
+The cursor is the server's own time at the start of a sync, read back with a lag; nothing here looks at a local clock.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any, Self
+
+from wandb_warehouse.arrow import listing_digest, parse_time
+from wandb_warehouse.client import WandbClient
+from wandb_warehouse.errors import FatalRemoteError, RetriableRemoteError
+from wandb_warehouse.resources.marks import Cursor, ProjectMarks, RunMark
+
+__all__ = ["LAG", "SWEEP_AFTER", "TERMINAL_STATES", "Listing", "ProjectPath", "list_project"]
+
+LAG = timedelta(minutes=15)
+"""How far behind the last sync's start the cursor reads, for heartbeats that arrive late."""
+
+SWEEP_AFTER = timedelta(hours=6)
+"""Age of the cursor from which a large project is listed whole: syncs that find nothing do not move it, and edits
+without a heartbeat show in a whole listing only."""
+
+TERMINAL_STATES = frozenset({"finished", "failed", "crashed", "killed", "preempted"})
+"""A run in any other state is looked at again in every sync, whatever its heartbeat says."""
+
+_PAGE = 1000
+_LISTING_TRIES = 3
+
+
+@dataclass(frozen=True, slots=True)
+class ProjectPath:
+    """A project by entity and name."""
+
+    entity: str
+    project: str
+
+    def __str__(self) -> str:
+        return f"{self.entity}/{self.project}"
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Read `entity/project`.
+
+        Raises:
+            ValueError: the text is not two names with a slash between them.
+        """
+        entity, slash, project = text.strip().strip("/").partition("/")
+        if not (slash and entity and project) or "/" in project:
+            raise ValueError(f"{text!r} is not ENTITY/PROJECT")
+        return cls(entity, project)
+
+
+@dataclass(slots=True)
+class Listing:
+    """One look at a project: its node, the server's time, how many runs it counts, and the runs to fetch again."""
+
+    project: dict[str, Any]
+    server_time: datetime
+    run_count: int
+    listed: int
+    complete: bool
+    changed: dict[str, dict[str, Any]] = field(default_factory=dict)
+    settling: set[str] = field(default_factory=set)
+    """Those of `changed` that are only looked at once more, because late rows or a late summary may have come."""
+
+
+async def list_project(
+    client: WandbClient,
+    path: ProjectPath,
+    marks: ProjectMarks,
+    *,
+    filters: Mapping[str, Any] | None = None,
+    sweep: bool = False,
+    want_history: bool = True,
+) -> Listing:
+    """List a project's runs and tell which of them differ from their marks.
+
+    Raises:
+        ProjectNotFoundError: the server knows no such project, or the key may not read it.
+        RetriableRemoteError: the listing kept moving under us.
+    """
+    cursor = None if sweep else _usable_cursor(marks, filters, want_history=want_history)
+    if cursor is not None:
+        try:
+            moved = _merge(filters, _moved(marks, cursor))
+            listing = await _list(client, path, marks, moved, want_history=want_history, whole=False)
+            if listing.server_time - cursor < SWEEP_AFTER:
+                return listing
+        except FatalRemoteError:
+            # A server that cannot filter by heartbeat is listed whole: slower, never wrong.
+            pass
+    for _ in range(_LISTING_TRIES):
+        listing = await _list(client, path, marks, filters, want_history=want_history, whole=True)
+        if listing.listed == listing.run_count:
+            return listing
+    raise RetriableRemoteError(
+        f"{path} listed {listing.listed} runs but counts {listing.run_count}, {_LISTING_TRIES} times",
+        mend="runs are being created or deleted while they are listed: run the sync again",
+    )
+
+
+def _usable_cursor(
+    marks: ProjectMarks, filters: Mapping[str, Any] | None, *, want_history: bool
+) -> datetime | None:
+    """Give the time since when it is enough to look at what moved; None where all runs have to be looked at."""
+    if marks.cursor is None or len(marks.runs) <= _PAGE or marks.cursor.filters != Cursor.text(filters):
+        return None
+    if want_history and any(mark.behind and mark.complete for mark in marks.runs.values()):
+        return None
+    return marks.cursor.time
+
+
+async def _list(
+    client: WandbClient,
+    path: ProjectPath,
+    marks: ProjectMarks,
+    filters: Mapping[str, Any] | None,
+    *,
+    want_history: bool,
+    whole: bool,
+) -> Listing:
+    listing: Listing | None = None
+    async for page in client.list_runs(
+        path.entity, path.project, filters=dict(filters or {}), page_size=_PAGE
+    ):
+        if listing is None:
+            listing = Listing(page.project, page.server_time, page.run_count, 0, complete=whole)
+        # Runs created after the first page were not counted by it; the count of the last page decides.
+        listing.run_count = page.run_count
+        listing.listed += len(page.nodes) + page.hidden
+        for node in page.nodes:
+            mark = marks.runs.get(node["name"])
+            settling = mark is not None and _settles(node, mark, listing.server_time)
+            if settling:
+                listing.settling.add(node["name"])
+            if settling or mark is None or _moved_on(node, mark, want_history=want_history):
+                listing.changed[node["name"]] = node
+    if listing is None:
+        raise FatalRemoteError(
+            f"{path} answered without a single page",
+            mend="check WANDB_BASE_URL: is this a W&B server?",
+        )
+    return listing
+
+
+def _moved_on(node: Mapping[str, Any], mark: RunMark, *, want_history: bool) -> bool:
+    if not mark.complete or (want_history and mark.behind):
+        return True
+    return node.get("state") not in TERMINAL_STATES or listing_digest(node) != mark.listing_digest
+
+
+def _settles(node: Mapping[str, Any], mark: RunMark, now: datetime) -> bool:
+    """Tell whether a run is due to be looked at once more after the lag."""
+    heartbeat = parse_time(node.get("heartbeatAt"))
+    return heartbeat is not None and mark.synced_at < heartbeat + LAG <= now
+
+
+def _moved(marks: ProjectMarks, cursor: datetime) -> dict[str, Any]:
+    """Filter for what may have moved: late heartbeats, new runs, running states, and runs left incomplete."""
+    since = (cursor - LAG).astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    incomplete = [run_id for run_id, mark in marks.runs.items() if not mark.complete]
+    moved: list[dict[str, Any]] = [
+        {"heartbeat_at": {"$gte": since}},
+        {"created_at": {"$gte": since}},
+        {"state": {"$nin": sorted(TERMINAL_STATES)}},
+    ]
+    if incomplete:
+        moved.append({"name": {"$in": incomplete}})
+    return {"$or": moved}
+
+
+def _merge(filters: Mapping[str, Any] | None, more: dict[str, Any]) -> dict[str, Any]:
+    return {"$and": [dict(filters), more]} if filters else more

@@ -1,0 +1,139 @@
+"""What a destination already holds of each run, so that a sync fetches only what moved.
+
+A sync into a warehouse of ours takes its marks from the published `run_ledger`; the source on its own keeps them in
+dlt's source state. Both speak through `Marks`.
+"""
+
+import json
+from collections.abc import Mapping, MutableMapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Protocol
+
+__all__ = ["Cursor", "DltStateMarks", "KnownMarks", "Marks", "ProjectMarks", "RunMark"]
+
+
+@dataclass(frozen=True, slots=True)
+class RunMark:
+    """What is held of one run; `stored_rows` is None while its history was never loaded."""
+
+    listing_digest: str
+    detail_digest: str
+    synced_at: datetime
+    heartbeat_at: datetime | None = None
+    stored_rows: int | None = None
+    last_step: int = -1
+    complete: bool = True
+    expected_rows: int | None = None
+    """History rows the server counted."""
+
+    @property
+    def behind(self) -> bool:
+        """Whether the history was not read when the server last counted its rows."""
+        return self.stored_rows is None or self.expected_rows not in {None, self.stored_rows}
+
+
+@dataclass(frozen=True, slots=True)
+class Cursor:
+    """How far a project was read: the server's time at the start of the last sync, and the filters it had.
+
+    What moved before it is known for those filters only.
+    """
+
+    time: datetime
+    filters: str = ""
+
+    @staticmethod
+    def text(filters: Mapping[str, Any] | None) -> str:
+        """Write filters so that equal ones read alike; none at all as empty text."""
+        return json.dumps(filters, sort_keys=True) if filters else ""
+
+
+@dataclass(frozen=True, slots=True)
+class ProjectMarks:
+    """Everything held of one project: its cursor and a mark per run id."""
+
+    cursor: Cursor | None
+    runs: Mapping[str, RunMark]
+
+
+class Marks(Protocol):
+    """Where the marks of a destination are read from and written to."""
+
+    def project(self, entity: str, project: str) -> ProjectMarks:
+        """Return what is held of a project; an empty one when it was never synced."""
+        ...
+
+    def record(self, entity: str, project: str, cursor: Cursor, runs: Mapping[str, RunMark]) -> None:
+        """Take note of the runs that this extraction brought up to date."""
+        ...
+
+
+class KnownMarks:
+    """Marks read elsewhere beforehand; what is recorded is collected for the caller in `recorded`."""
+
+    def __init__(self, projects: Mapping[tuple[str, str], ProjectMarks]) -> None:
+        self._projects = projects
+        self.recorded: dict[tuple[str, str, str], RunMark] = {}
+        self.cursors: dict[tuple[str, str], Cursor] = {}
+
+    def project(self, entity: str, project: str) -> ProjectMarks:
+        """Return what was known beforehand."""
+        return self._projects.get((entity, project), ProjectMarks(None, {}))
+
+    def record(self, entity: str, project: str, cursor: Cursor, runs: Mapping[str, RunMark]) -> None:
+        """Collect the marks of this extraction."""
+        self.cursors[entity, project] = cursor
+        for run_id, mark in runs.items():
+            self.recorded[entity, project, run_id] = mark
+
+
+class DltStateMarks:
+    """Marks kept in dlt's source state, which dlt commits together with the rows they speak of."""
+
+    def __init__(self, state: MutableMapping[str, Any]) -> None:
+        self._projects: MutableMapping[str, Any] = state.setdefault("projects", {})
+
+    def project(self, entity: str, project: str) -> ProjectMarks:
+        """Read a project's marks from the state."""
+        held = self._projects.get(f"{entity}/{project}")
+        if held is None:
+            return ProjectMarks(None, {})
+        return ProjectMarks(
+            Cursor(datetime.fromisoformat(held["cursor"]), held["filters"]),
+            {run_id: _from_state(fields) for run_id, fields in held["runs"].items()},
+        )
+
+    def record(self, entity: str, project: str, cursor: Cursor, runs: Mapping[str, RunMark]) -> None:
+        """Write the marks into the state."""
+        held = self._projects.setdefault(f"{entity}/{project}", {"runs": {}})
+        held["cursor"], held["filters"] = cursor.time.isoformat(), cursor.filters
+        held["runs"].update({run_id: _to_state(mark) for run_id, mark in runs.items()})
+
+
+def _to_state(mark: RunMark) -> list[Any]:
+    heartbeat = mark.heartbeat_at.isoformat() if mark.heartbeat_at else None
+    return [
+        mark.listing_digest,
+        mark.detail_digest,
+        mark.synced_at.isoformat(),
+        heartbeat,
+        mark.stored_rows,
+        mark.last_step,
+        mark.complete,
+        mark.expected_rows,
+    ]
+
+
+def _from_state(fields: list[Any]) -> RunMark:
+    listing, detail, synced_at, heartbeat, stored_rows, last_step, complete, expected_rows = fields
+    return RunMark(
+        listing,
+        detail,
+        datetime.fromisoformat(synced_at),
+        datetime.fromisoformat(heartbeat) if heartbeat else None,
+        stored_rows,
+        last_step,
+        complete,
+        expected_rows,
+    )

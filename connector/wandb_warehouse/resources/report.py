@@ -1,0 +1,22 @@
+"""What an extraction counts while it works; the command line shows it live, the sync keeps it."""
+
+from dataclasses import dataclass, field
+
+__all__ = ["ExtractionReport"]
+
+
+@dataclass(slots=True)
+class ExtractionReport:
+    """Counters of one extraction; only ever grown by it, read by anyone at any time."""
+
+    runs_listed: int = 0
+    runs_changed: int = 0
+    runs_unchanged: int = 0
+    runs_done: int = 0
+    rows: int = 0
+    values: int = 0
+    exports: int = 0
+    export_bytes: int = 0
+    quarantined: dict[str, str] = field(default_factory=dict)
+    """Why a run is left out or incomplete, by entity/project/run id."""
+    phase: str = "listing"

@@ -1,0 +1,145 @@
+"""The dlt source: one thin resource per table over one shared extraction."""
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, Literal
+
+import dlt
+from dlt.common.schema.typing import TColumnSchema, TDeleteInsertStrategyDict
+from dlt.extract import DltResource
+
+from wandb_warehouse.client import WandbClient
+from wandb_warehouse.errors import ConfigError
+from wandb_warehouse.resources.extraction import Extraction, HistoryMode
+from wandb_warehouse.resources.listing import ProjectPath
+from wandb_warehouse.resources.marks import DltStateMarks
+from wandb_warehouse.resources.spool import Part
+from wandb_warehouse.schema import RUN_KEY, TABLES, Table
+from wandb_warehouse.settings import resolve_connection
+
+__all__ = ["RESOURCES", "extraction_source", "wandb_source"]
+
+RESOURCES = ("projects", "runs", "run_config", "run_summary", "run_tags", "metrics", "history")
+"""Names of the resources, which are also the names of the tables they load."""
+
+WriteMode = Literal["merge", "append"]
+
+_MERGE: TDeleteInsertStrategyDict = {"disposition": "merge", "strategy": "delete-insert"}
+
+
+@dlt.source(name="wandb", section="wandb")
+def wandb_source(
+    projects: Sequence[str] | str = dlt.config.value,
+    api_key: dlt.TSecretStrValue | None = None,
+    base_url: str | None = None,
+    history: HistoryMode = "full",
+    filters: dict[str, Any] | None = None,
+) -> Any:
+    """Runs, config, summary, tags, metrics and full history of W&B projects, incrementally.
+
+    Tables and columns are those of `docs/tables.md`. Every resource merges by its primary key, and the tables of one
+    run (config, summary, tags, metrics) are replaced together, so that a run loaded twice leaves no second row. What
+    was loaded is remembered in dlt's state: the server's time at the start of the last load, and rows and last step
+    of each run. A merge only replaces what arrives: history rows that a rewind took back, and the last tag, config or
+    summary entry taken from a run, stay where they were loaded (`wandb-warehouse sync` removes them).
+
+    Args:
+        projects: `"entity/project"`, or several; `[sources.wandb] projects` in `.dlt/config.toml` otherwise.
+        api_key: W&B API key; `WANDB_API_KEY`, netrc or `.dlt/secrets.toml` otherwise.
+        base_url: server, `WANDB_BASE_URL` or the public service otherwise.
+        history: `"full"`, or `"none"` for metadata only.
+        filters: MongoDB-style run filters, as `wandb.Api().runs(filters=...)` takes them.
+
+    Raises:
+        ConfigError: a project is not written as `entity/project`.
+        AuthError: no key was found.
+
+    Example:
+        >>> pipeline = dlt.pipeline("experiments", destination="duckdb", dataset_name="wandb")
+        >>> pipeline.run(wandb_source("my-team/my-project"))  # doctest: +SKIP
+    """
+    paths = parse_projects([projects] if isinstance(projects, str) else projects)
+    connection = resolve_connection(base_url=base_url, api_key=str(api_key) if api_key is not None else None)
+    extraction: Extraction | None = None
+
+    def shared() -> Extraction:
+        nonlocal extraction
+        if extraction is None:
+            extraction = Extraction(
+                paths,
+                lambda: WandbClient(connection),
+                DltStateMarks(dlt.current.source_state()),
+                history=history,
+                filters=filters,
+            )
+        return extraction
+
+    return _resources(shared, "merge")
+
+
+@dlt.source(name="wandb", section="wandb")
+def extraction_source(extraction: Extraction, mode: WriteMode = "append") -> Any:
+    """Wrap an extraction that is already under way; for a destination that replaces moved runs itself."""
+    return _resources(lambda: extraction, mode)
+
+
+def parse_projects(texts: Sequence[str]) -> list[ProjectPath]:
+    """Read project paths, each once, in order.
+
+    Raises:
+        ConfigError: a text is not `ENTITY/PROJECT`, or there is none.
+    """
+    if not texts:
+        raise ConfigError(
+            "no project was named", mend="name one as ENTITY/PROJECT, for example my-team/my-project"
+        )
+    try:
+        return list(dict.fromkeys(ProjectPath.parse(text) for text in texts))
+    except ValueError as error:
+        raise ConfigError(
+            str(error), mend="write it as ENTITY/PROJECT, for example my-team/my-project"
+        ) from error
+
+
+def _resources(shared: Callable[[], Extraction], mode: WriteMode) -> list[DltResource]:
+    return [_resource(TABLES[name], shared, mode) for name in RESOURCES]
+
+
+def _resource(table: Table, shared: Callable[[], Extraction], mode: WriteMode) -> DltResource:
+    def parts() -> Iterator[Any]:
+        extraction = shared()
+        produced = extraction.history() if table.name == "history" else iter(extraction.details())
+        for part in produced:
+            if part.table == table.name:
+                yield _imported(part)
+
+    # The rows of a run in its small tables come complete, so they replace all it had; history comes in tails.
+    whole_run = table.per_run and table.name != "history"
+    factory = dlt.resource(
+        parts,
+        name=table.name,
+        columns=column_hints(table),
+        primary_key=list(table.primary_key),
+        merge_key=list(RUN_KEY) if whole_run else (),
+        write_disposition=_MERGE if mode == "merge" else "append",
+        file_format="parquet",
+        schema_contract={"tables": "evolve", "columns": "freeze", "data_type": "freeze"},
+    )
+    resource: DltResource = factory()
+    return resource
+
+
+def column_hints(table: Table) -> dict[str, TColumnSchema]:
+    """Return dlt's column hints of a declared table."""
+    return {
+        column.name: {
+            "name": column.name,
+            "data_type": column.kind,
+            "nullable": column.name not in table.primary_key,
+            "description": column.meaning,
+        }
+        for column in table.columns
+    }
+
+
+def _imported(part: Part) -> Any:
+    return dlt.mark.with_file_import(str(part.path), "parquet", part.rows)

@@ -1,0 +1,428 @@
+"""One sync from lock to publish: plan, extract, load, prove, publish.
+
+A reader sees whole syncs only: everything happens in a private working directory beside the warehouse, on a private
+copy of it, and the result replaces the published file in one rename. Whatever fails before leaves it untouched.
+"""
+
+import glob
+import shutil
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+from dlt.pipeline.exceptions import PipelineStepFailed
+
+from wandb_warehouse.client import Connection, Governor, Stats, WandbClient
+from wandb_warehouse.errors import PartialError, ProofError, StoreError, WarehouseError
+from wandb_warehouse.resources import (
+    RESOURCES,
+    Cursor,
+    Extraction,
+    ExtractionReport,
+    HistoryMode,
+    KnownMarks,
+    ProjectMarks,
+    ProjectPath,
+    RunMark,
+    RunResult,
+    extraction_source,
+)
+from wandb_warehouse.schema import TABLES
+from wandb_warehouse.warehouse import (
+    EXPECTATIONS,
+    Build,
+    Difference,
+    WarehouseLock,
+    last_sync,
+    stored_runs,
+)
+from wandb_warehouse.warehouse.destinations import build_pipeline
+
+__all__ = ["SyncOptions", "SyncReport", "SyncWatch", "sync"]
+
+_SWEEP_EVERY = 4
+"""Every so many published syncs a large project is listed whole, not only by what its heartbeats say."""
+
+_SHOWN = 3
+_DETAIL_TABLES = [name for name in RESOURCES if TABLES[name].per_run and name != "history"]
+
+_NOT_THE_LOAD = (WarehouseError, KeyboardInterrupt)
+"""What dlt wraps into a failure of its own although the load itself did not fail."""
+
+RunKey = tuple[str, str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class SyncOptions:
+    """What one sync does."""
+
+    projects: tuple[ProjectPath, ...]
+    connection: Connection
+    warehouse: Path
+    history: HistoryMode = "full"
+    filters: Mapping[str, Any] | None = None
+    full_refresh: bool = False
+    sweep: bool | None = None
+    """List every project whole; None decides by itself."""
+    workers: int | None = None
+    """Requests at a time; None takes the client's default."""
+
+
+@dataclass(slots=True)
+class SyncReport:
+    """What a sync did; printed as a table, as JSON with `--json`, and kept in `sync_log`."""
+
+    warehouse: str
+    projects: list[str]
+    generation: int | None = None
+    """Number of the published sync; None when nothing had changed and nothing was published."""
+    runs_listed: int = 0
+    runs_changed: int = 0
+    runs_unchanged: int = 0
+    runs_quarantined: int = 0
+    rows: int = 0
+    values: int = 0
+    requests: int = 0
+    retries: int = 0
+    bytes: int = 0
+    waited_seconds: float = 0.0
+    seconds: dict[str, float] = field(default_factory=dict)
+    """Wall time by phase: list, extract, load, prove, publish, total."""
+    quarantined: dict[str, str] = field(default_factory=dict)
+    """Why a run is left out or incomplete, by entity/project/run id."""
+
+    @property
+    def published(self) -> bool:
+        """Whether a new file was published."""
+        return self.generation is not None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the report as plain JSON types."""
+        return asdict(self)
+
+    def raise_if_partial(self) -> None:
+        """Raise what the caller has to know although the sync was published.
+
+        Raises:
+            PartialError: some runs were left out or are incomplete.
+        """
+        if self.quarantined:
+            shown = "; ".join(f"{run}: {why}" for run, why in list(self.quarantined.items())[:_SHOWN])
+            more = f" and {len(self.quarantined) - _SHOWN} more" if len(self.quarantined) > _SHOWN else ""
+            raise PartialError(
+                f"{len(self.quarantined)} of {self.runs_listed} runs are incomplete ({shown}{more})",
+                mend="everything else was published; they are tried again in the next sync",
+            )
+
+
+SyncWatch = Callable[[ExtractionReport, Stats], AbstractContextManager[None]]
+"""Shows a sync while it runs: given what it counts in, returns a context in which to show it."""
+
+
+def sync(options: SyncOptions, watch: SyncWatch | None = None) -> SyncReport:
+    """Bring a warehouse up to date with the named projects.
+
+    Returns:
+        The report. A sync that finds nothing new publishes nothing and copies nothing.
+
+    Raises:
+        BusyError: another sync holds the warehouse.
+        AuthError, RemoteError, ConfigError: W&B could not be read; the warehouse is untouched.
+        StoreError: the disk, the file or the proof; the published file is untouched.
+    """
+    clock = _PhaseClock()
+    report = SyncReport(str(options.warehouse), [str(path) for path in options.projects])
+    with WarehouseLock(options.warehouse), _working_directory(options.warehouse) as work:
+        held = _Held.read(options.warehouse)
+        marks = KnownMarks(held.marks())
+        governor = Governor() if options.workers is None else Governor(concurrency=options.workers)
+        client = WandbClient(options.connection, governor=governor)
+        parts = work / "parts"
+        parts.mkdir()
+        extraction = Extraction(
+            options.projects,
+            lambda: client,
+            marks,
+            directory=parts,
+            history=options.history,
+            filters=options.filters,
+            sweep=held.generation % _SWEEP_EVERY == 0 if options.sweep is None else options.sweep,
+            full_refresh=options.full_refresh,
+        )
+        showing = watch(extraction.report, client.stats) if watch else nullcontext()
+        with showing, extraction, _as_warehouse_errors(options.warehouse):
+            with clock.phase("list"):
+                extraction.details()
+            if not extraction.is_empty():
+                _Load(
+                    options,
+                    extraction=extraction,
+                    marks=marks,
+                    held=held,
+                    work=work,
+                    clock=clock,
+                    stats=client.stats,
+                ).publish(report)
+        _fill(report, extraction.report, client.stats)
+    clock.stop(report)
+    return report
+
+
+class _Load:
+    """One extraction on its way into the published file."""
+
+    def __init__(
+        self,
+        options: SyncOptions,
+        *,
+        extraction: Extraction,
+        marks: KnownMarks,
+        held: "_Held",
+        work: Path,
+        clock: "_PhaseClock",
+        stats: Stats,
+    ) -> None:
+        self._options = options
+        self._extraction = extraction
+        self._marks = marks
+        self._held = held
+        self._cursors = held.cursors
+        self._work = work
+        self._clock = clock
+        self._stats = stats
+
+    def publish(self, report: SyncReport) -> None:
+        """Load, prove, publish; the report gets the generation."""
+        phase = self._clock.phase
+        build_path = self._work / "build.duckdb"
+        pipeline = build_pipeline(build_path, self._work)
+        with phase("extract"):
+            pipeline.extract(extraction_source(self._extraction))
+        self._extraction.report.phase = "loading"
+        results = self._extraction.results
+        with phase("load"):
+            build = Build.create(self._options.warehouse, self._work)
+            build.prepare_tables()
+            build.delete_runs(_DETAIL_TABLES, [_key(r) for r in results if r.details_changed])
+            build.delete_runs(["history"], [_key(r) for r in results if r.outcome and r.outcome.replaces])
+            build.delete_projects([(path.entity, path.project) for path in self._extraction.moved_projects()])
+            pipeline.normalize()
+            pipeline.load(raise_on_failed_jobs=True)
+            touched = [_key(result) for result in results]
+            build.refresh_metrics(touched)
+            build.write_ledger(self._ledger(build, results))
+        self._extraction.report.phase = "proving"
+        with phase("prove"):
+            _raise_differences(build.prove(self._expectations(results), touched))
+        with phase("publish"):
+            build.create_views()
+            _fill(report, self._extraction.report, self._stats)
+            report.generation = build.write_sync_log(
+                started_at=min(cursor.time for cursor in self._marks.cursors.values()),
+                finished_at=datetime.now(UTC),
+                package_version=version("wandb-warehouse"),
+                projects=_cursors_to_json({**self._cursors, **self._marks.cursors}),
+                report=report.to_dict(),
+            )
+            build.drop_loader_tables()
+            build.publish(self._options.warehouse)
+
+    def _ledger(self, build: Build, results: Sequence[RunResult]) -> pa.Table:
+        counts = {
+            (row["entity"], row["project"], row["run_id"]): row
+            for row in build.stored_counts(map(_key, results)).to_pylist()
+        }
+        return pa.Table.from_pylist(
+            [self._ledger_row(result, counts[_key(result)]) for result in results],
+            schema=TABLES["run_ledger"].arrow,
+        )
+
+    def _ledger_row(self, result: RunResult, counted: Mapping[str, Any]) -> dict[str, Any]:
+        mark, outcome, held = result.mark, result.outcome, self._held.runs.get(_key(result), {})
+        error = result.error
+        if error is None and not mark.complete:
+            error = held["error"]
+        return {
+            **counted,
+            "state": "ok" if error is None else "partial" if counted["stored_values"] else "quarantined",
+            "source": outcome.source if outcome else held.get("source"),
+            "expected_rows": result.expected_rows,
+            "stored_rows": mark.stored_rows,
+            "expected_last_step": mark.last_step,
+            "listing_digest": mark.listing_digest,
+            "detail_digest": mark.detail_digest,
+            "error": error,
+            "synced_at": mark.synced_at,
+        }
+
+    def _expectations(self, results: Sequence[RunResult]) -> pa.Table:
+        """Values each touched run must have: what was held and stays, plus what was read."""
+        rows = []
+        for result in results:
+            held = self._held.runs.get(_key(result), {}).get("stored_values") or 0
+            kept = 0 if result.outcome and result.outcome.replaces else held
+            entity, project, run_id = _key(result)
+            common = {"entity": entity, "project": project, "run_id": run_id}
+            rows.append({**common, "table": "history", "rows": kept + result.values})
+            rows.append({**common, "table": "runs", "rows": 1})
+        return pa.Table.from_pylist(rows, schema=EXPECTATIONS)
+
+
+@dataclass(frozen=True, slots=True)
+class _Held:
+    """What the published file holds: its generation, the cursor of each project, the ledger by run."""
+
+    generation: int
+    cursors: Mapping[tuple[str, str], Cursor]
+    runs: Mapping[RunKey, Mapping[str, Any]]
+
+    @classmethod
+    def read(cls, warehouse: Path) -> "_Held":
+        last = last_sync(warehouse)
+        if last is None:
+            return cls(0, {}, {})
+        return cls(
+            last.generation,
+            {
+                (p["entity"], p["project"]): Cursor(datetime.fromisoformat(p["cursor"]), p["filters"])
+                for p in last.projects
+            },
+            {
+                (row["entity"], row["project"], row["run_id"]): row
+                for row in stored_runs(warehouse).to_pylist()
+            },
+        )
+
+    def marks(self) -> dict[tuple[str, str], ProjectMarks]:
+        """Marks of every project, for the extraction."""
+        runs: dict[tuple[str, str], dict[str, RunMark]] = {key: {} for key in self.cursors}
+        for (entity, project, run_id), row in self.runs.items():
+            if row["synced_at"] is None:
+                continue  # a run without a ledger row is fetched again
+            runs.setdefault((entity, project), {})[run_id] = RunMark(
+                row["listing_digest"],
+                row["detail_digest"],
+                row["synced_at"],
+                row["heartbeat_at"],
+                row["stored_rows"],
+                row["expected_last_step"],
+                complete=row["state"] == "ok",
+                expected_rows=row["expected_rows"],
+            )
+        return {key: ProjectMarks(self.cursors.get(key), marks) for key, marks in runs.items()}
+
+
+class _PhaseClock:
+    """Wall time by phase."""
+
+    def __init__(self) -> None:
+        self._started = time.monotonic()
+        self._seconds: dict[str, float] = {}
+
+    @contextmanager
+    def phase(self, name: str) -> Iterator[None]:
+        started = time.monotonic()
+        try:
+            yield
+        finally:
+            self._seconds[name] = round(self._seconds.get(name, 0.0) + time.monotonic() - started, 3)
+
+    def stop(self, report: SyncReport) -> None:
+        report.seconds = {**self._seconds, "total": round(time.monotonic() - self._started, 3)}
+
+
+def _key(result: RunResult) -> RunKey:
+    return result.run.entity, result.run.project, result.run.run_id
+
+
+def _cursors_to_json(cursors: Mapping[tuple[str, str], Cursor]) -> list[dict[str, str]]:
+    return [
+        {
+            "entity": entity,
+            "project": project,
+            "cursor": cursor.time.isoformat(),
+            "filters": cursor.filters,
+        }
+        for (entity, project), cursor in cursors.items()
+    ]
+
+
+def _fill(report: SyncReport, counted: ExtractionReport, stats: Stats) -> None:
+    report.runs_listed = counted.runs_listed
+    report.runs_changed = counted.runs_changed
+    report.runs_unchanged = counted.runs_listed - counted.runs_changed
+    report.runs_quarantined = len(counted.quarantined)
+    report.quarantined = dict(counted.quarantined)
+    report.rows = counted.rows
+    report.values = counted.values
+    report.requests = stats.requests
+    report.retries = stats.retries
+    report.bytes = stats.bytes
+    report.waited_seconds = round(stats.waited_seconds, 3)
+
+
+def _raise_differences(differences: Sequence[Difference]) -> None:
+    if not differences:
+        return
+    shown = "; ".join(map(str, differences[:_SHOWN]))
+    raise ProofError(
+        f"the load does not agree with what was read, in {len(differences)} places: {shown}",
+        mend="nothing was published; run the sync again, and report it if it happens twice",
+    )
+
+
+@contextmanager
+def _working_directory(warehouse: Path) -> Iterator[Path]:
+    """Make a fresh private directory beside the warehouse, on its file system, and drop it at the end.
+
+    What a killed sync left behind is removed first: the lock is ours, so nobody works in it.
+    """
+    folder = warehouse.resolve().parent
+    prefix = f"{warehouse.name}.work-"
+    try:
+        for stale in folder.glob(f"{glob.escape(prefix)}*"):
+            shutil.rmtree(stale, ignore_errors=True)
+        work = Path(tempfile.mkdtemp(prefix=prefix, dir=folder))
+    except OSError as error:
+        raise StoreError(
+            f"cannot work in {folder}: {error.strerror}",
+            mend="choose a --warehouse in a directory you may write to",
+        ) from error
+    try:
+        yield work
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+
+
+@contextmanager
+def _as_warehouse_errors(warehouse: Path) -> Iterator[None]:
+    """Raise what dlt wraps as what it is: our own error, or the disk's."""
+    try:
+        yield
+    except PipelineStepFailed as error:
+        cause = _cause(error)
+        if isinstance(cause, _NOT_THE_LOAD):
+            raise cause from error
+        raise StoreError(
+            f"the load into {warehouse} failed: {' '.join(str(cause).split())[:500]}",
+            mend="free disk space, or report it with the output of --debug",
+        ) from error
+    except OSError as error:
+        raise StoreError(
+            f"the sync of {warehouse} failed: {error}", mend="free disk space or mend the permissions"
+        ) from error
+
+
+def _cause(error: BaseException) -> BaseException:
+    """Our own error or the interrupt behind `error`, else what it all began with."""
+    chain = [error]
+    while (inner := chain[-1].__cause__ or chain[-1].__context__) is not None and inner not in chain:
+        chain.append(inner)
+    return next((each for each in chain if isinstance(each, _NOT_THE_LOAD)), chain[-1])
