@@ -1,0 +1,116 @@
+"""The command line's frame: the group of commands, and how a failure ends (one line, an exit code)."""
+
+import os
+import signal
+import sys
+import traceback
+from types import FrameType
+from typing import Any
+
+import click
+
+from wandb_warehouse.cli.demo import demo
+from wandb_warehouse.cli.reading import query, status, views
+from wandb_warehouse.cli.sandbox import sandbox
+from wandb_warehouse.cli.syncing import sync
+from wandb_warehouse.errors import WarehouseError
+
+__all__ = ["main"]
+
+
+class _Terminated(BaseException):
+    """SIGTERM arrived: unwind, so that locks and working directories are let go, then exit 143."""
+
+
+class _ReaderLeft(BaseException):
+    """The reader of our output left (`| head`), which is no failure."""
+
+
+class _Commands(click.Group):
+    """A group whose closed output pipe is told from a failure; click would exit 1."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError as error:
+            raise _ReaderLeft from error
+
+
+@click.group(
+    cls=_Commands,
+    invoke_without_command=True,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
+)
+@click.version_option(package_name="wandb-warehouse", message="%(prog)s %(version)s")
+@click.option("--debug", is_flag=True, help="Show the traceback of a failure.")
+@click.pass_context
+def cli(context: click.Context, *, debug: bool) -> None:
+    """Own your Weights & Biases data: sync projects into a local DuckDB warehouse, completely, and query it.
+
+    Exit codes: 0 done, 2 mend the command or configuration, 3 mend the key, 4 W&B did not answer, 5 the local file or
+    disk, 6 some runs are incomplete (the rest is published), 7 another sync is running, 130 and 143 interrupted.
+    """
+    context.obj = debug
+    if context.invoked_subcommand is None:
+        click.echo(context.get_help(), err=True)
+        context.exit(2)
+
+
+for command in (sync, status, query, views, demo, sandbox):
+    cli.add_command(command)
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run the command line and exit."""
+    arguments = sys.argv[1:] if arguments is None else arguments
+    sys.exit(_run(arguments))
+
+
+def _run(arguments: list[str]) -> int:
+    debug = "--debug" in arguments
+    previous = signal.signal(signal.SIGTERM, _terminate)
+    try:
+        code = cli.main(args=arguments, prog_name="wandb-warehouse", standalone_mode=False)
+        sys.stdout.flush()
+    except BaseException as error:  # noqa: BLE001 - the frame: every end of a command becomes a line and a code
+        if debug and not isinstance(error, click.exceptions.Exit):
+            traceback.print_exc()
+        return _ended_by(error)
+    finally:
+        signal.signal(signal.SIGTERM, previous)
+    return code if isinstance(code, int) else 0
+
+
+def _ended_by(error: BaseException) -> int:
+    """Say in one line what ended the command, and give the exit code."""
+    match error:
+        case click.exceptions.Exit():
+            return error.exit_code
+        case click.Abort() | KeyboardInterrupt():
+            message, code = "interrupted; what was published before stands", 130
+        case click.ClickException():
+            message, code = _one_line(error), error.exit_code
+        case WarehouseError():
+            message, code = str(error), error.exit_code
+        case _Terminated():
+            message, code = "terminated; what was published before stands", 143
+        case _ReaderLeft() | BrokenPipeError():
+            # Python must not flush into the closed pipe at exit.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return 0
+        case _:
+            what = f"unexpected {type(error).__name__}: {' '.join(str(error).split())}"
+            message, code = f"{what}; run it again with --debug and report the traceback", 1
+    click.echo(f"error: {message}", err=True)
+    return code
+
+
+def _one_line(error: click.ClickException) -> str:
+    message = " ".join(error.format_message().split()).removesuffix(".")
+    if isinstance(error, click.UsageError) and error.ctx is not None:
+        return f"{message}; see `{error.ctx.command_path} --help`"
+    return message
+
+
+def _terminate(_number: int, _frame: FrameType | None) -> None:
+    raise _Terminated

@@ -1,0 +1,112 @@
+"""Commands that read the published warehouse: status, query, views."""
+
+import dataclasses
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from wandb_warehouse.cli.options import format_option, warehouse_option
+from wandb_warehouse.cli.render import Format, console, errors, write_json, write_rows, write_table
+
+if TYPE_CHECKING:
+    from wandb_warehouse.warehouse import Status
+
+__all__ = ["query", "status", "views"]
+
+_TABLE_ROWS = 500
+
+
+@click.command(epilog="Example: wandb-warehouse status --json")
+@warehouse_option
+@format_option
+@click.option(
+    "--digest", is_flag=True, help="Also compute a digest of every table's content (reads everything)."
+)
+def status(warehouse: Path, form: Format, *, digest: bool) -> None:
+    """Tell what the warehouse holds, how fresh it is, and which runs are incomplete."""
+    from wandb_warehouse.warehouse import content_digest
+    from wandb_warehouse.warehouse import status as read_status
+
+    found = read_status(warehouse)
+    digests = content_digest(warehouse) if digest else {}
+    if form == "table":
+        _show_status(found, digests)
+    else:
+        write_json({**dataclasses.asdict(found), **({"digest": digests} if digest else {})})
+
+
+@click.command(
+    epilog="""Example: wandb-warehouse query "select state, count(*) from runs group by all" --format csv"""
+)
+@click.argument("sql")
+@warehouse_option
+@format_option
+@click.option("--limit", type=click.IntRange(min=1), help="At most so many rows.")
+@click.option(
+    "--timeout", type=click.FloatRange(min=0, min_open=True), help="Stop the statement after so many seconds."
+)
+def query(sql: str, warehouse: Path, form: Format, limit: int | None, timeout: float | None) -> None:
+    """Run one SQL statement over the warehouse, read-only, without files, network or settings."""
+    from wandb_warehouse.warehouse import stream_query
+
+    if form == "table" and limit is None:
+        limit = _TABLE_ROWS
+    with stream_query(warehouse, sql, timeout=timeout, limit=limit) as answer:
+        write_rows(answer.schema.names, _rows(answer.batches), form)
+        truncated = answer.truncated
+    if truncated:
+        errors().print(f"only the first {limit} rows are shown; use --limit, or --format csv for all of them")
+
+
+@click.command(epilog="Example: wandb-warehouse views --dialect postgres")
+@click.option("--dialect", default="duckdb", show_default=True, help="Print the SQL for another engine.")
+@click.option("--list", "listing", is_flag=True, help="Only names, grain and meaning.")
+@format_option
+def views(dialect: str, form: Format, *, listing: bool) -> None:
+    """Print the SQL of the views and macros that every warehouse carries."""
+    from wandb_warehouse.warehouse import load_sql_files, render
+
+    files = load_sql_files()
+    if listing or form != "table":
+        columns = ("name", "kind", "mirrors", "grain", "units", "description")
+        write_rows(columns, ([getattr(file, column) for column in columns] for file in files), form)
+        return
+    click.echo("\n\n".join(render(file, dialect) for file in files))
+
+
+def _rows(batches: Iterator[Any]) -> Iterator[list[Any]]:
+    for batch in batches:
+        columns = [column.to_pylist() for column in batch.columns]
+        yield from (list(row) for row in zip(*columns, strict=True))
+
+
+def _show_status(found: "Status", digest: dict[str, str]) -> None:
+    out = console()
+    out.print(f"{found.path}: {found.size / 1e6:,.1f} MB, schema version {found.schema_version}")
+    if found.last_sync is not None:
+        last = found.last_sync
+        out.print(f"sync {last.generation}, as of {last.started_at:%Y-%m-%d %H:%M:%S} (the server's time)")
+    rows = (
+        (
+            f"{project.entity}/{project.project}",
+            sum(project.runs.values()),
+            ", ".join(f"{count} {state}" for state, count in sorted(project.runs.items())),
+            project.history_rows,
+            project.history_values,
+            len(project.troubled),
+        )
+        for project in found.projects
+    )
+    write_table(("project", "runs", "states", "history rows", "history values", "incomplete"), rows)
+    troubled = [(project, run) for project in found.projects for run in project.troubled]
+    if troubled:
+        columns = ("incomplete run", "state", "why")
+        write_table(
+            columns, ((f"{p.entity}/{p.project}/{run.run_id}", run.state, run.error) for p, run in troubled)
+        )
+    tables = (
+        (name, count, *([digest[name]] if name in digest else [])) for name, count in found.tables.items()
+    )
+    write_table(("table", "rows", "digest") if digest else ("table", "rows"), tables)
