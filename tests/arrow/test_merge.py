@@ -163,3 +163,12 @@ def test_any_split_into_overlapping_sources_gives_the_log(
     assert found == Counter((key, step, value) for key, step, _, value in values(log))
     names = [value[:3] for value in stored(*batches)]
     assert len(set(names)) == len(names)
+
+
+def test_a_row_stands_for_one_row_of_another_source(tmp_path: Path) -> None:
+    """Where a source repeats a step more often than those before it, the surplus rows are new."""
+    files = [export(tmp_path / "a", [{"_step": 0, "loss": 1}])]
+    batches = list(
+        run_history(RUN, {}, exports=files, live=[['{"_step":0,"loss":1}', '{"_step":0,"loss":2}']])
+    )
+    assert sorted(stored(*batches)) == [("loss", 0, 0, 1), ("loss", 0, 1, 2)]

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from arrow.strategies import same, wire
 from arrow.test_history import RUN, Value, check, expected, rows_strategy
 from wandb_warehouse.arrow.history import RunRef, chunks_from_rows
+from wandb_warehouse.arrow.merge import run_history
 from wandb_warehouse.arrow.parts import PartWriter, RunCount
 from wandb_warehouse.arrow.text import unescape
 from wandb_warehouse.arrow.values import restore
@@ -179,3 +180,13 @@ def test_exact_doubles_survive_the_file(tmp_path: Path) -> None:
     assert same(values, special)
     stored = pq.read_table(paths[0]).column("value").combine_chunks()
     assert stored.view(pa.int64()).equals(pa.array(special).view(pa.int64()))
+
+
+def test_repeated_steps_of_several_batches_are_in_order(tmp_path: Path) -> None:
+    """Chunks that share steps are put together by step and occurrence."""
+    pages = [lines(range(4), a="1"), [f'{{"_step":{step},"a":2,"_timestamp":9}}' for step in range(4)]]
+    stamped = [line.replace("{", '{"_timestamp":1,') for line in pages[0]]
+    ((path,), _) = write(tmp_path, list(run_history(RUN, {}, live=[stamped, pages[1]])))
+    table = pq.read_table(path, filters=[("key", "=", "a")]).to_pylist()
+    found = [(row["step"], row["seq"], row["value"]) for row in table]
+    assert found == [(step, seq, seq + 1.0) for step in range(4) for seq in range(2)]
