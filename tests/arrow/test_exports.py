@@ -244,13 +244,12 @@ def test_a_key_of_several_types_is_one_key(path: Path) -> None:
 
 
 def test_lists_keep_their_nulls_and_nonfinite_numbers(path: Path) -> None:
-    """Within a list, null is a value; NaN is kept exactly."""
-    write(
-        path, {"_step": [0, 1, 2], "l": pa.array([[1.0, None, math.nan], [], None], pa.list_(pa.float64()))}
-    )
+    """Within a list, null is a value; NaN is kept exactly, and a whole number reads as from a live row."""
+    cells = [[1.0, 2.5, 0.0, -0.0, None, math.nan], [], None]
+    write(path, {"_step": [0, 1, 2], "l": pa.array(cells, pa.list_(pa.float64()))})
     (batch,) = chunks_from_export(RUN, path, {})
     (chunk,) = batch.chunks
-    assert texts(chunk) == ["[1.0,null,NaN]", "[]"]
+    assert texts(chunk) == ["[1,2.5,0,-0.0,null,NaN]", "[]"]
 
 
 def test_quoted_nonfinite_numbers_follow_the_index_of_the_server(path: Path) -> None:

@@ -7,6 +7,7 @@ bounded batches of cells, whatever their footer claims.
 
 import datetime as dt
 import decimal
+import math
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from itertools import islice
@@ -285,12 +286,18 @@ def _json_value(cell: Any) -> Any:
 
 _RARE: dict[type, Callable[[Any], Any]] = {
     bytes: lambda cell: cell.decode("utf-8", "surrogateescape"),
+    # The writer sends 1.0 as 1: a document must read the same from an export as from a live row.
+    float: lambda cell: int(cell) if cell.is_integer() and 0 < abs(cell) < 2**53 else (cell or _zero(cell)),
     decimal.Decimal: lambda cell: float(cell) if decimal.Decimal(float(cell)) == cell else ExactNumber(cell),
     dt.datetime: str,
     dt.date: str,
     dt.time: str,
     dt.timedelta: str,
 }
+
+
+def _zero(cell: float) -> float | int:
+    return cell if math.copysign(1, cell) < 0 else 0
 
 
 def _is_union(kind: pa.DataType) -> bool:
