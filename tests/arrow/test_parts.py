@@ -84,7 +84,7 @@ def test_any_rows_come_back_through_a_part_and_duckdb(
 def test_any_rows_come_back_through_a_part_and_duckdb_at_length(
     tmp_path_factory: pytest.TempPathFactory, pages: list[list[dict[str, Any]]], target: int
 ) -> None:
-    """The same property over 2,000 histories."""
+    """The same property over 500 histories."""
     check_pipeline(tmp_path_factory.mktemp("parts"), pages, target)
 
 
