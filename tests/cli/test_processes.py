@@ -18,10 +18,24 @@ from wandb_warehouse.cli.sandbox import DEMO_PROJECT, fill_demo_project
 from wandb_warehouse.sandbox import Sandbox
 
 
+_started: list[subprocess.Popen[str]] = []
+
+
 def _start(home: Path, *arguments: str) -> subprocess.Popen[str]:
-    return subprocess.Popen(
+    running = subprocess.Popen(
         [str(COMMAND), *arguments], cwd=home, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
+    _started.append(running)
+    return running
+
+
+@pytest.fixture(autouse=True)
+def _no_survivors() -> Iterator[None]:
+    """What a failing test leaves running is killed."""
+    yield
+    while _started:
+        with _started.pop() as running:
+            running.kill()
 
 
 def _wait_for(condition: Callable[[], object]) -> None:
