@@ -262,13 +262,18 @@ class Extraction:
     def _begin_coverage(
         self, path: ProjectPath, listing: Listing, marks: ProjectMarks, moved: Sequence[_Moved]
     ) -> None:
-        failed = {each.run.run_id for each in moved if each.error is not None}
+        known = [each for each in moved if each.error is None]
         self.coverage.begin(
             path,
             # A run without a digest never came as far as its details.
             held={run_id for run_id, mark in marks.runs.items() if mark.detail_digest},
-            moved={each.run.run_id: listing.changed[each.run.run_id] for each in moved if each.error is None},
-            failed=failed,
+            # A run that is only behind with its history did not move.
+            moved={
+                each.run.run_id: listing.changed[each.run.run_id]
+                for each in known
+                if each.details_changed or each.settling
+            },
+            failed={each.run.run_id for each in moved} - {each.run.run_id for each in known},
             fresh=self._full_refresh,
         )
 
