@@ -280,7 +280,9 @@ class _Load:
         return {
             **counted,
             "state": "ok" if error is None else "partial" if counted["stored_values"] else "quarantined",
-            "source": outcome.source if outcome else held.get("source"),
+            "source": outcome.source
+            if outcome and (outcome.replaces or result.values)
+            else held.get("source"),
             "expected_rows": result.expected_rows,
             "stored_rows": mark.stored_rows,
             "expected_last_step": mark.last_step,
@@ -348,6 +350,7 @@ class _Held:
                 row["expected_last_step"],
                 complete=row["state"] == "ok",
                 expected_rows=row["expected_rows"],
+                last_timestamp=row["last_timestamp"],
             )
         return {key: ProjectMarks(self.cursors.get(key), marks) for key, marks in runs.items()}
 

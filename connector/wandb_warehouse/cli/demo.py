@@ -44,7 +44,9 @@ _QUERIES = (
 )
 
 
-@click.command(epilog="Example: wandb-warehouse demo")
+@click.command(
+    short_help="See the main job, on a project in a sandbox.", epilog="Example: wandb-warehouse demo"
+)
 @click.option(
     "--warehouse",
     "-w",

@@ -4,6 +4,8 @@ import os
 import signal
 import sys
 import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import FrameType
 from typing import Any
 
@@ -16,6 +18,13 @@ from wandb_warehouse.cli.syncing import sync
 from wandb_warehouse.errors import WarehouseError
 
 __all__ = ["main"]
+
+
+_STOPPED: dict[int, tuple[str, int]] = {
+    signal.SIGINT: ("interrupted; what was published before stands", 130),
+    signal.SIGTERM: ("terminated; what was published before stands", 143),
+}
+"""What to say after a signal, and the exit code."""
 
 
 class _Terminated(BaseException):
@@ -68,17 +77,37 @@ def main(arguments: list[str] | None = None) -> None:
 
 def _run(arguments: list[str]) -> int:
     debug = "--debug" in arguments
-    previous = signal.signal(signal.SIGTERM, _terminate)
-    try:
-        code = cli.main(args=arguments, prog_name="wandb-warehouse", standalone_mode=False)
-        sys.stdout.flush()
-    except BaseException as error:  # noqa: BLE001 - the frame: every end of a command becomes a line and a code
-        if debug and not isinstance(error, click.exceptions.Exit):
-            traceback.print_exc()
-        return _ended_by(error)
-    finally:
-        signal.signal(signal.SIGTERM, previous)
+    with _signals() as received:
+        try:
+            code = cli.main(args=arguments, prog_name="wandb-warehouse", standalone_mode=False)
+            sys.stdout.flush()
+        except BaseException as error:  # noqa: BLE001 - the frame: every end of a command becomes a line and a code
+            if debug and not isinstance(error, click.exceptions.Exit):
+                traceback.print_exc()
+            # Libraries turn an interrupt into errors of their own: what arrived counts, not what became of it.
+            return _say(*_STOPPED[received[-1]]) if received else _ended_by(error)
     return code if isinstance(code, int) else 0
+
+
+@contextmanager
+def _signals() -> Iterator[list[int]]:
+    """Let SIGINT and SIGTERM unwind the command, and note which arrived; what is ignored stays ignored."""
+    received: list[int] = []
+
+    def stop(number: int, _frame: FrameType | None) -> None:
+        received.append(number)
+        raise KeyboardInterrupt if number == signal.SIGINT else _Terminated
+
+    previous = {
+        number: signal.signal(number, stop)
+        for number in _STOPPED
+        if signal.getsignal(number) is not signal.SIG_IGN
+    }
+    try:
+        yield received
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)
 
 
 def _ended_by(error: BaseException) -> int:
@@ -87,20 +116,21 @@ def _ended_by(error: BaseException) -> int:
         case click.exceptions.Exit():
             return error.exit_code
         case click.Abort() | KeyboardInterrupt():
-            message, code = "interrupted; what was published before stands", 130
+            return _say(*_STOPPED[signal.SIGINT])
         case click.ClickException():
-            message, code = _one_line(error), error.exit_code
+            return _say(_one_line(error), error.exit_code)
         case WarehouseError():
-            message, code = str(error), error.exit_code
-        case _Terminated():
-            message, code = "terminated; what was published before stands", 143
+            return _say(str(error), error.exit_code)
         case _ReaderLeft() | BrokenPipeError():
             # Python must not flush into the closed pipe at exit.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             return 0
         case _:
             what = f"unexpected {type(error).__name__}: {' '.join(str(error).split())}"
-            message, code = f"{what}; run it again with --debug and report the traceback", 1
+            return _say(f"{what}; run it again with --debug and report the traceback", 1)
+
+
+def _say(message: str, code: int) -> int:
     click.echo(f"error: {message}", err=True)
     return code
 
@@ -110,7 +140,3 @@ def _one_line(error: click.ClickException) -> str:
     if isinstance(error, click.UsageError) and error.ctx is not None:
         return f"{message}; see `{error.ctx.command_path} --help`"
     return message
-
-
-def _terminate(_number: int, _frame: FrameType | None) -> None:
-    raise _Terminated

@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager, contextmanager
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.table import Column
 
 from wandb_warehouse.client import Stats
 from wandb_warehouse.resources import ExtractionReport
@@ -15,6 +16,7 @@ __all__ = ["watch_sync"]
 
 _LINE_EVERY = 5.0
 _REDRAW_EVERY = 0.2
+_WIDE = 120  # columns from which the bar need not give way to the figures
 
 
 def watch_sync(console: Console) -> Callable[[ExtractionReport, Stats], AbstractContextManager[None]]:
@@ -41,21 +43,28 @@ def _summary(report: ExtractionReport, stats: Stats, seconds: float) -> str:
         f"{report.values:,} values ({_short(per_second)}/s), {stats.requests} requests, {_bytes(stats.bytes)}"
     )
     if stats.waited_seconds >= 1:
-        text += f", waited {stats.waited_seconds:.0f} s for W&B's limits"
+        text += f", waited {stats.waited_seconds:.0f} s for limits and retries"
     return text
+
+
+def _figures(report: ExtractionReport, stats: Stats, seconds: float) -> str:
+    """The summary, short enough to stand beside a bar in 80 columns."""
+    text = f"{_short(report.values)} values, {_short(report.values / max(seconds, 0.1))}/s, {_bytes(stats.bytes)}"
+    return f"{text}, waited {stats.waited_seconds:.0f} s" if stats.waited_seconds >= 1 else text
 
 
 def _show_bar(console: Console, report: ExtractionReport, stats: Stats, done: threading.Event) -> None:
     started = time.monotonic()
+    text = Column(no_wrap=True)
     columns = (
         SpinnerColumn(),
-        TextColumn("{task.fields[phase]}"),
-        BarColumn(),
-        TextColumn("{task.completed:.0f}/{task.total:.0f} runs"),
-        TextColumn("{task.fields[summary]}"),
-        TimeElapsedColumn(),
+        TextColumn("{task.fields[phase]}", table_column=text),
+        BarColumn(bar_width=None, table_column=Column(ratio=1, min_width=8, max_width=40)),
+        TextColumn("{task.completed:.0f}/{task.total:.0f} runs", table_column=text),
+        TextColumn("{task.fields[summary]}", table_column=text),
+        TimeElapsedColumn(table_column=text),
     )
-    with Progress(*columns, console=console, transient=True) as progress:
+    with Progress(*columns, console=console, transient=True, expand=console.width < _WIDE) as progress:
         task = progress.add_task("", total=0, phase=report.phase, summary="")
         while not done.wait(_REDRAW_EVERY):
             progress.update(
@@ -63,7 +72,7 @@ def _show_bar(console: Console, report: ExtractionReport, stats: Stats, done: th
                 total=report.runs_changed or report.runs_listed,
                 completed=report.runs_done,
                 phase=report.phase,
-                summary=_summary(report, stats, time.monotonic() - started),
+                summary=_figures(report, stats, time.monotonic() - started),
             )
 
 

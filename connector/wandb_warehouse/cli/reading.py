@@ -18,7 +18,10 @@ __all__ = ["query", "status", "views"]
 _TABLE_ROWS = 500
 
 
-@click.command(epilog="Example: wandb-warehouse status --json")
+@click.command(
+    short_help="Tell what the warehouse holds and how fresh it is.",
+    epilog="Example: wandb-warehouse status --json",
+)
 @warehouse_option
 @format_option
 @click.option(
@@ -38,7 +41,8 @@ def status(warehouse: Path, form: Format, *, digest: bool) -> None:
 
 
 @click.command(
-    epilog="""Example: wandb-warehouse query "select state, count(*) from runs group by all" --format csv"""
+    short_help="Run one SQL statement, read-only.",
+    epilog="""Example: wandb-warehouse query "select state, count(*) from runs group by all" --format csv""",
 )
 @click.argument("sql")
 @warehouse_option
@@ -60,7 +64,10 @@ def query(sql: str, warehouse: Path, form: Format, limit: int | None, timeout: f
         errors().print(f"only the first {limit} rows are shown; use --limit, or --format csv for all of them")
 
 
-@click.command(epilog="Example: wandb-warehouse views --dialect postgres")
+@click.command(
+    short_help="Print the SQL of the views and macros.",
+    epilog="Example: wandb-warehouse views --dialect postgres",
+)
 @click.option("--dialect", default="duckdb", show_default=True, help="Print the SQL for another engine.")
 @click.option("--list", "listing", is_flag=True, help="Only names, grain and meaning.")
 @format_option
@@ -70,7 +77,7 @@ def views(dialect: str, form: Format, *, listing: bool) -> None:
 
     files = load_sql_files()
     if listing or form != "table":
-        columns = ("name", "kind", "mirrors", "grain", "units", "description")
+        columns = ("name", "kind", "mirrors", "grain", "units", "notes")
         write_rows(columns, ([getattr(file, column) for column in columns] for file in files), form)
         return
     click.echo("\n\n".join(render(file, dialect) for file in files))

@@ -20,6 +20,8 @@ __all__ = ["FORMATS", "Format", "console", "errors", "plain", "write_json", "wri
 Format = Literal["table", "json", "ndjson", "csv"]
 FORMATS: tuple[Format, ...] = ("table", "json", "ndjson", "csv")
 
+_GAP = "   "
+_READABLE = 20  # characters of a long value that a column of a table should show on one line
 _PIPED_WIDTH = 1000  # nobody sees the edge of a pipe: rich would cut at 80 columns
 
 
@@ -98,7 +100,7 @@ def _cell(value: Any) -> Text:
         return Text(str(value).lower())
     if isinstance(value, int):
         return Text(f"{value}", justify="right")
-    if isinstance(value, float):
+    if isinstance(value, float) and math.isfinite(value):
         return Text(f"{value:.6g}", justify="right")
     if isinstance(value, datetime):
         return Text(value.strftime("%Y-%m-%d %H:%M:%S"))
@@ -107,7 +109,31 @@ def _cell(value: Any) -> Text:
 
 
 def _table(columns: Sequence[str], rows: Iterable[Sequence[Any]], _out: TextIO) -> None:
-    write_table(columns, rows)
+    """Write a table, or record by record where a terminal is too narrow to read the columns in."""
+    held = list(rows)
+    width = console().width
+    needed = sum(
+        min(max((len(_cell(row[n]).plain) for row in held), default=0), _READABLE) + len(_GAP)
+        for n in range(len(columns))
+    )
+    if needed <= width or not held:
+        write_table(columns, held)
+    else:
+        _write_records(columns, held)
+
+
+def _write_records(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+    out = console()
+    for number, row in enumerate(rows, start=1):
+        out.print(f"[dim]── {number} ──[/dim]")
+        record = Table.grid(padding=(0, len(_GAP)))
+        record.add_column(style="bold", no_wrap=True)
+        record.add_column(overflow="fold")
+        for column, value in zip(columns, row, strict=True):
+            cell = _cell(value)
+            cell.justify = "left"
+            record.add_row(Text(column), cell)
+        out.print(record)
 
 
 def _objects(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> Iterator[str]:

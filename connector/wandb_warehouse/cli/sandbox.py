@@ -16,7 +16,9 @@ __all__ = ["DEMO_PROJECT", "fill_demo_project", "require_sandbox", "sandbox"]
 DEMO_PROJECT = "fashion-mnist"
 
 
-@click.command(epilog="Example: wandb-warehouse sandbox --port 8080 --fill")
+@click.command(
+    short_help="Run a W&B server in a box.", epilog="Example: wandb-warehouse sandbox --port 8080 --fill"
+)
 @click.option(
     "--port", type=click.IntRange(0, 65535), default=0, show_default="a free one", help="On 127.0.0.1."
 )

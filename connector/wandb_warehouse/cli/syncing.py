@@ -14,7 +14,9 @@ from wandb_warehouse.settings import load_settings, resolve_connection
 __all__ = ["show_report", "sync"]
 
 
-@click.command(epilog="Example: wandb-warehouse sync my-team/my-project")
+@click.command(
+    short_help="Bring the warehouse up to date.", epilog="Example: wandb-warehouse sync my-team/my-project"
+)
 @click.argument("projects", nargs=-1, metavar="[ENTITY/PROJECT]...")
 @warehouse_option
 @click.option(
@@ -44,7 +46,7 @@ def sync(
 ) -> None:
     """Bring the warehouse up to date with W&B projects.
 
-    Without arguments: the projects of [sources.wandb] in .dlt/config.toml, or WANDB_ENTITY and WANDB_PROJECT.
+    Without arguments: WANDB_ENTITY and WANDB_PROJECT, or else the projects of [sources.wandb] in .dlt/config.toml.
     """
     from wandb_warehouse.cli.progress import watch_sync
     from wandb_warehouse.resources import parse_projects
@@ -90,18 +92,18 @@ def show_report(report: dict[str, Any]) -> None:
         ("history values", f"{report['values']:,}"),
         ("requests", f"{report['requests']:,} ({report['retries']} retries)"),
         ("received", f"{report['bytes'] / 1e6:,.1f} MB"),
-        ("waited for limits", f"{report['waited_seconds']:.1f} s"),
+        ("waited (limits, retries)", f"{report['waited_seconds']:.1f} s"),
         ("time", f"{total:.1f} s ({', '.join(f'{k} {v:.1f}' for k, v in seconds.items() if k != 'total')})"),
     ]
     write_table(("", ""), rows, title=f"Synced {', '.join(report['projects'])} into {report['warehouse']}")
 
 
 def _configured_projects() -> tuple[str, ...]:
-    """Projects to sync when none is named: the configured list, else the one the environment names."""
+    """Projects to sync when none is named: the one the environment names, else the configured list."""
     settings = load_settings()
-    if settings.projects or not (settings.entity and settings.project):
-        return settings.projects
-    return (f"{settings.entity}/{settings.project}",)
+    if settings.entity and settings.project:
+        return (f"{settings.entity}/{settings.project}",)
+    return settings.projects
 
 
 def _parse_filter(text: str | None) -> dict[str, Any] | None:

@@ -195,9 +195,15 @@ class Extraction:
             # What is incomplete stays so until its history is read again.
             complete=error is None and (outcome is not None or held is None or held.complete),
             expected_rows=moved.expected_rows,
+            last_timestamp=held.last_timestamp if held else None,
         )
         if outcome is not None:
-            mark = replace(mark, stored_rows=outcome.rows, last_step=outcome.last_step)
+            mark = replace(
+                mark,
+                stored_rows=outcome.rows,
+                last_step=outcome.last_step,
+                last_timestamp=outcome.last_timestamp,
+            )
         if error is not None:
             self.report.quarantined[f"{run.entity}/{run.project}/{run.run_id}"] = error
         values = count.values if count else 0
@@ -304,19 +310,21 @@ class Extraction:
         keys = node.get("historyKeys") or {}
         last_step = int(keys.get("lastStep", -1)) if keys else -1
         expected = node.get("historyLineCount")
+        heartbeat_at = parse_time(node.get("heartbeatAt"))
         task: HistoryTask | None = None
         if detail.node is None:
             digest = held.detail_digest if held else ""
         else:
             digest = detail_digest(node)
             if self._mode == "full":
-                task = HistoryTask.plan(run, expected, last_step, key_types(keys), held)
+                alive = held is not None and held.heartbeat_at != heartbeat_at
+                task = HistoryTask.plan(run, expected, last_step, key_types(keys), held, alive=alive)
         moved = _Moved(
             run,
             listing_digest(light),
             digest,
             details_changed=held is None or held.detail_digest != digest,
-            heartbeat_at=parse_time(node.get("heartbeatAt")),
+            heartbeat_at=heartbeat_at,
             expected_rows=expected,
             task=task,
             settling=run.run_id in listing.settling,

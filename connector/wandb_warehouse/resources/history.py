@@ -11,6 +11,7 @@ import uuid
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from operator import itemgetter
 from pathlib import Path
 from tempfile import mkdtemp
 
@@ -19,7 +20,8 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from wandb_warehouse.arrow import HistoryBatch, PartWriter, RunRef, export_index, run_history
-from wandb_warehouse.arrow.history import NO_STEP
+from wandb_warehouse.arrow.history import NO_STEP, index_rows
+from wandb_warehouse.arrow.merge import SAME_MOMENT
 from wandb_warehouse.client import ExpiredUrlError, Exports, WandbClient
 from wandb_warehouse.errors import FatalRemoteError, RemoteError
 from wandb_warehouse.resources.details import one_line, parts
@@ -46,6 +48,8 @@ class HistoryTask:
     last_step: int
     key_types: Mapping[str, set[str]]
     after: int | None = None
+    after_timestamp: float | None = None
+    """`_timestamp` of the row stored at `after`: that row is read again, to see that it is still the same."""
     stored_rows: int = 0
     """Rows held up to `after`."""
     held_rows: int = 0
@@ -62,10 +66,13 @@ class HistoryTask:
         last_step: int,
         key_types: Mapping[str, set[str]],
         held: RunMark | None,
+        *,
+        alive: bool = False,
     ) -> "HistoryTask | None":
         """Decide what to read of a run, given what is held; None when that is all there is.
 
-        Fewer rows or an earlier last step than held mean a rewind: everything is read again.
+        Fewer rows or an earlier last step than held mean a rewind: everything is read again. A run that gave a sign
+        of life since (`alive`) may have been rewound and be as long again: its last stored row is looked at.
         """
         whole = cls(run, expected_rows, last_step, key_types)
         if held is None or held.stored_rows is None:
@@ -73,27 +80,39 @@ class HistoryTask:
         whole = replace(whole, held_rows=held.stored_rows, held_step=held.last_step)
         if not held.complete or expected_rows is None:
             return whole
+        tail = replace(
+            whole,
+            after=held.last_step,
+            after_timestamp=held.last_timestamp,
+            stored_rows=held.stored_rows,
+        )
         if expected_rows == held.stored_rows and last_step == held.last_step:
-            return None
-        if expected_rows > held.stored_rows > 0 and last_step > held.last_step:
-            return replace(whole, after=held.last_step, stored_rows=held.stored_rows)
-        return whole
+            return tail if alive and held.last_timestamp is not None else None
+        return tail if expected_rows > held.stored_rows > 0 and last_step > held.last_step else whole
 
     @property
     def start(self) -> int:
         """First step to read."""
         if self.first is not None:
             return self.first
-        return 0 if self.after is None else self.after + 1
+        if self.after is None:
+            return 0
+        return self.after + 1 if self.after_timestamp is None else self.after
 
     @property
     def missing_rows(self) -> int:
         """Rows to expect, 0 where the server does not say."""
-        return max(0, (self.expected_rows or 0) - self.stored_rows)
+        again = 0 if self.after_timestamp is None else 1
+        return max(0, (self.expected_rows or 0) - self.stored_rows) + again
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether the server counts no rows and indexes none: there is nothing to ask for."""
+        return self.expected_rows == 0 and self.last_step < 0
 
     def whole(self) -> "HistoryTask":
         """Return the same run from its first step."""
-        return replace(self, after=None, stored_rows=0)
+        return replace(self, after=None, after_timestamp=None, stored_rows=0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +129,8 @@ class RunOutcome:
     """What was stored of the run has to go first."""
     error: str | None = None
     """Why the history is incomplete."""
+    last_timestamp: float | None = None
+    """`_timestamp` of the last row held."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +140,8 @@ class _Read:
     task: HistoryTask
     batches: list[HistoryBatch]
     source: str
+    rewound: bool
+    """What is stored up to `task.after` is no longer what the server has."""
 
     @property
     def rows(self) -> int:
@@ -129,9 +152,25 @@ class _Read:
         return max([self.task.last_step, *(batch.last_step for batch in self.batches)])
 
     @property
+    def last_timestamp(self) -> float | None:
+        """`_timestamp` of the row at the last step; what was held where nothing came."""
+        if not self.batches or not self.rows > self.task.stored_rows:
+            return self.task.after_timestamp
+        last = [
+            (chunk.step[-1].as_py(), chunk.value[-1].as_py())
+            for batch in self.batches
+            for chunk in batch.chunks
+            if chunk.key == "_timestamp" and len(chunk)
+        ]
+        step, stamp = max(last, key=itemgetter(0), default=(None, None))
+        return stamp if step == self.last_step else None
+
+    @property
     def shortfall(self) -> str | None:
         """What is wrong with the number of rows; None where it is the server's."""
         expected = self.task.expected_rows
+        if self.rewound:
+            return f"the stored row at step {self.task.after} is no longer there"
         if expected is None or self.rows == expected:
             return None
         if self.rows > expected and self.last_step > self.task.last_step:
@@ -153,7 +192,11 @@ class HistoryReader:
 
     async def read(self, tasks: Sequence[HistoryTask]) -> AsyncIterator[Part]:
         """Yield the part files as they are finished."""
-        working = asyncio.create_task(self._read_groups(tasks))
+        for task in tasks:
+            if task.is_empty:
+                self.outcomes[task.run] = RunOutcome(task.run, "none", 0, NO_STEP, replaces=True)
+                self._report.runs_done += 1
+        working = asyncio.create_task(self._read_groups([task for task in tasks if not task.is_empty]))
         try:
             while (part := await self._finished.get()) is not None:
                 yield part
@@ -205,11 +248,16 @@ class HistoryReader:
             )
             return [
                 read if read.shortfall is None else await self._read_slower(read, folder)
-                for read in await self._read_runs(group, files)
+                for read in await self._read_runs(group, files, told)
             ]
 
     async def _read_runs(
-        self, tasks: Sequence[HistoryTask], files: Sequence[Sequence[Path]], *, all_live: bool = False
+        self,
+        tasks: Sequence[HistoryTask],
+        files: Sequence[Sequence[Path]],
+        told: Mapping[str, Exports],
+        *,
+        all_live: bool = False,
     ) -> list[_Read]:
         """Read the live rows past each run's files, and put both together."""
         spans = await asyncio.to_thread(
@@ -221,7 +269,8 @@ class HistoryReader:
         live = await read_spans(self._client, run.entity, run.project, spans)
         return await asyncio.to_thread(
             lambda: [
-                _combine(task, paths, live[task.run.run_id]) for task, paths in zip(tasks, files, strict=True)
+                _combine(task, paths, live[task.run.run_id], told.get(task.run.run_id))
+                for task, paths in zip(tasks, files, strict=True)
             ]
         )
 
@@ -233,14 +282,16 @@ class HistoryReader:
         best = first
         for all_live, start in ((False, None), (True, None), (True, NO_STEP)):
             try:
-                (read,) = await self._read_runs([replace(task, first=start)], [files], all_live=all_live)
+                (read,) = await self._read_runs(
+                    [replace(task, first=start)], [files], told, all_live=all_live
+                )
             except FatalRemoteError:
                 if start is None:
                     raise
                 continue  # the server knows no rows before step 0
             if read.shortfall is None:
                 return read
-            if best.rows < read.rows <= (task.expected_rows or 0):
+            if best.rewound or best.rows < read.rows <= (task.expected_rows or 0):
                 best = read
         return best
 
@@ -275,7 +326,13 @@ class HistoryReader:
                     self._finished.put_nowait(self._part(part))
         task = read.task
         self.outcomes[task.run] = RunOutcome(
-            task.run, read.source, read.rows, read.last_step, task.after is None, read.shortfall
+            task.run,
+            read.source,
+            read.rows,
+            read.last_step,
+            replaces=task.after is None,
+            error=read.shortfall,
+            last_timestamp=read.last_timestamp,
         )
         self._report.rows += read.rows - task.stored_rows
         self._report.values += sum(batch.value_count for batch in read.batches)
@@ -315,7 +372,7 @@ def _project(task: HistoryTask) -> tuple[str, str]:
 def _reaches_back(told: Exports, task: HistoryTask) -> bool:
     """Tell whether the rows that are not exported yet begin at or before the first step to read."""
     steps = [row["_step"] for row in told.live if row.get("_step") is not None]
-    return task.after is not None and bool(steps) and min(steps) <= task.start
+    return task.after is not None and bool(steps) and min(steps) <= task.after + 1
 
 
 def _live_span(task: HistoryTask, files: Sequence[Path], *, all_live: bool) -> Span:
@@ -333,10 +390,24 @@ def _live_span(task: HistoryTask, files: Sequence[Path], *, all_live: bool) -> S
     return Span(task.run.run_id, start, stop, rows)
 
 
-def _combine(task: HistoryTask, files: Sequence[Path], rows: Sequence[str]) -> _Read:
+def _combine(task: HistoryTask, files: Sequence[Path], rows: Sequence[str], told: Exports | None) -> _Read:
     batches = list(run_history(task.run, task.key_types, exports=files, live=[rows], after=task.after))
     source = {(True, True): "mixed", (True, False): "exports", (False, True): "live"}
-    return _Read(task, batches, source.get((bool(files), bool(rows)), "none"))
+    skipped = bool(told and told.urls and not files)
+    rewound = _is_rewound(task, files, rows, skipped=skipped)
+    return _Read(task, batches, source.get((bool(files), bool(rows)), "none"), rewound)
+
+
+def _is_rewound(task: HistoryTask, files: Sequence[Path], rows: Sequence[str], *, skipped: bool) -> bool:
+    """Tell whether the row stored last is gone or another one now, as far as it was read again."""
+    if task.after_timestamp is None:
+        return False
+    stamps: list[float | None] = []
+    for steps, moments in [*map(export_index, files), index_rows(rows)]:
+        stamps += moments.filter(pc.equal(steps, task.after)).to_pylist()
+    if not stamps:
+        return not skipped  # it may stand in an export that was not needed
+    return not any(stamp is not None and abs(stamp - task.after_timestamp) <= SAME_MOMENT for stamp in stamps)
 
 
 @contextmanager

@@ -30,6 +30,8 @@ class RunMark:
     complete: bool = True
     expected_rows: int | None = None
     """History rows the server counted."""
+    last_timestamp: float | None = None
+    """`_timestamp` of the last stored row, by which a rewind shows that has gone on since."""
 
     @property
     def behind(self) -> bool:
@@ -157,11 +159,14 @@ def _to_state(mark: RunMark) -> list[Any]:
         mark.last_step,
         mark.complete,
         mark.expected_rows,
+        mark.last_timestamp,
     ]
 
 
 def _from_state(fields: list[Any]) -> RunMark:
-    listing, detail, synced_at, heartbeat, stored_rows, last_step, complete, expected_rows = fields
+    listing, detail, synced_at, heartbeat, stored_rows, last_step, complete, expected_rows, last_timestamp = (
+        fields
+    )
     return RunMark(
         listing,
         detail,
@@ -171,4 +176,5 @@ def _from_state(fields: list[Any]) -> RunMark:
         last_step,
         complete,
         expected_rows,
+        last_timestamp,
     )

@@ -370,7 +370,7 @@ def run_forever(
             stack.enter_context(listener)
         if fill:
             fill(box)
-        if ready:
-            ready(box)
         with contextlib.suppress(KeyboardInterrupt):
+            if ready:
+                ready(box)
             asyncio.run(build_server(app).serve(sockets=listeners))

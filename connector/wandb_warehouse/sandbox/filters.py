@@ -141,7 +141,11 @@ def _eq(operand: object, *, time: bool) -> Test:
 def _in(operand: object, *, time: bool) -> Test:
     if not isinstance(operand, list):
         raise FilterError("$in and $nin need a list")
-    tests = [_eq(item, time=time) for item in operand]
+    # Texts are looked up at once: readers ask for hundreds of runs by name.
+    texts = frozenset[str]() if time else frozenset(item for item in operand if isinstance(item, str))
+    tests = [_eq(item, time=time) for item in operand if not isinstance(item, str) or time]
+    if texts:
+        tests.append(_any_element(lambda value: isinstance(value, str) and value in texts))
     return lambda value: any(test(value) for test in tests)
 
 

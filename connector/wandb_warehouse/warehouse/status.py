@@ -42,6 +42,7 @@ STORED_RUNS = pa.schema(
         pa.field("stored_values", pa.int64()),
         pa.field("last_step", pa.int64()),
         pa.field("expected_last_step", pa.int64()),
+        pa.field("last_timestamp", pa.float64()),
         pa.field("listing_digest", pa.string()),
         pa.field("detail_digest", pa.string()),
         pa.field("synced_at", pa.timestamp("us", tz="UTC")),

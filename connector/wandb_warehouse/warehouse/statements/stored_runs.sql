@@ -16,9 +16,12 @@ SELECT
   ledger.stored_values,
   ledger.last_step,
   ledger.expected_last_step,
+  CASE WHEN moments.last_step = ledger.expected_last_step THEN moments.last_value END AS last_timestamp,
   ledger.listing_digest,
   ledger.detail_digest,
   ledger.synced_at
 FROM runs
 FULL JOIN run_ledger AS ledger USING (entity, project, run_id)
+LEFT JOIN (FROM metrics SELECT entity, project, run_id, last_step, last_value WHERE "key" = '_timestamp') AS moments
+  USING (entity, project, run_id)
 ORDER BY entity, project, run_id

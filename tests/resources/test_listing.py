@@ -1,0 +1,122 @@
+"""Which runs of a project are looked at: all of them on one page, else those that moved, and all again at times."""
+
+import pytest
+
+from resources.conftest import Destination
+from support import expected, training
+from wandb_warehouse.resources import ProjectPath, listing
+from wandb_warehouse.sandbox import Fault, Sandbox
+
+P = ("e", "p")
+QUARTER = 16 * 60.0
+"""Seconds after which nothing late is waited for any more."""
+
+
+@pytest.fixture(autouse=True)
+def small_pages(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Make a project large from six runs on."""
+    monkeypatch.setattr(listing, "_PAGE", 5)
+
+
+def fill(box: Sandbox) -> None:
+    """A project of twelve old runs."""
+    for number in range(12):
+        box.add_run(
+            *P, f"r{number:02}", rows=training(10, seed=number), created_at="2026-01-01", config={"n": number}
+        )
+
+
+def listed(destination: Destination, box: Sandbox, **more: object) -> int:
+    """Load, and tell how many runs were listed."""
+    return destination.load(box, **more).report.runs_listed
+
+
+def wrong(destination: Destination, box: Sandbox) -> set[str]:
+    """Runs whose history is not what was logged."""
+    runs = box.store.projects[P].live_runs
+    return {run.name for run in runs if destination.held(run.name) != expected(run.history.lines)}
+
+
+def tagged(destination: Destination) -> set[str]:
+    """Runs that have tags."""
+    return set(destination.tables.get("run_tags", {}))
+
+
+def test_a_large_project_is_asked_for_what_moved(box: Sandbox, destination: Destination) -> None:
+    """Growing and new runs are listed, and running ones every time; the others are not."""
+    fill(box)
+    assert listed(destination, box) == 12
+    assert listed(destination, box) == 0
+    box.append_rows(*P, "r03", training(5, seed=50, first=10))
+    box.add_run(*P, "new", rows=training(3))
+    assert listed(destination, box) == 2
+    box.advance(QUARTER)
+    assert listed(destination, box) == 2  # once more after the lag, when late rows or a summary may have come
+    assert not wrong(destination, box)
+
+
+def test_other_filters_list_a_large_project_whole(box: Sandbox, destination: Destination) -> None:
+    """What moved before the cursor is known for the filters of that load only."""
+    fill(box)
+    listed(destination, box)
+    box.edit(*P, "r05", config={"n": 50}, tags=["edited"])
+    assert listed(destination, box) == 0
+    assert listed(destination, box, filters={"config.n": 50}) == 1
+    assert tagged(destination) == {"r05"}
+    assert listed(destination, box, filters={"config.n": 50}) == 0
+    box.edit(*P, "r06", tags=["edited"])
+    assert listed(destination, box) == 12
+    assert tagged(destination) == {"r05", "r06"}
+
+
+def test_edits_without_a_heartbeat_show_in_a_sweep_and_after_a_long_quiet(
+    box: Sandbox, destination: Destination
+) -> None:
+    """A whole listing finds what no heartbeat tells of: when it is asked for, or when the cursor is old."""
+    fill(box)
+    listed(destination, box)
+    box.edit(*P, "r07", tags=["edited"])
+    assert listed(destination, box) == 0
+    assert listed(destination, box, sweep=True) == 12
+    assert tagged(destination) == {"r07"}
+    box.edit(*P, "r08", tags=["edited"])
+    box.advance(5 * 3600)
+    assert listed(destination, box) == 0
+    box.advance(6 * 3600)
+    assert listed(destination, box) == 12
+    assert tagged(destination) == {"r07", "r08"}
+
+
+def test_history_never_read_is_read_in_a_large_project(box: Sandbox, destination: Destination) -> None:
+    """Loaded without history, or grown and rewound in a load without it, runs get their history later."""
+    fill(box)
+    listed(destination, box, history="none")
+    assert len(wrong(destination, box)) == 12
+    listed(destination, box)
+    assert not wrong(destination, box)
+    box.append_rows(*P, "r04", training(10, seed=50, first=10))
+    box.finish(*P, "r04")
+    box.rewind(*P, "r05", 3)
+    listed(destination, box, history="none", sweep=True)
+    box.advance(3600)
+    assert wrong(destination, box) == {"r04", "r05"}
+    assert destination.load(box).report.rows == 10 + 4
+    assert not wrong(destination, box)
+    assert listed(destination, box) == 0
+
+
+def test_a_server_that_cannot_filter_is_listed_whole(box: Sandbox, destination: Destination) -> None:
+    """Where the heartbeat filter is refused, all runs are listed: slower, never wrong."""
+    fill(box)
+    listed(destination, box)
+    box.append_rows(*P, "r03", training(5, seed=50, first=10))
+    box.inject(Fault("graphql_error", "heartbeat_at"))
+    assert listed(destination, box) == 12
+    assert not wrong(destination, box)
+
+
+@pytest.mark.parametrize("text", ["e/p", " e/p/ ", "/e/p"])
+def test_project_paths(text: str) -> None:
+    """Spaces and slashes around a path do not matter."""
+    assert ProjectPath.parse(text) == ProjectPath("e", "p")
+    assert str(ProjectPath.parse(text)) == "e/p"
