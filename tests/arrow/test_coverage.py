@@ -126,7 +126,10 @@ def test_a_damaged_sample_fails_before_the_first_table() -> None:
 
 def test_console_lines_of_any_text() -> None:
     """Lone surrogates are escaped as everywhere, empty lines are lines, empty levels null."""
-    nodes = [{"number": 0, "line": "a\ud800", "level": "", "timestamp": ""}, {"number": 1, "line": None}]
+    nodes: list[dict[str, Any]] = [
+        {"number": 0, "line": "a\ud800", "level": "", "timestamp": ""},
+        {"number": 1, "line": None},
+    ]
     found = console_table(RUN, nodes).to_pylist()
     assert [(row["line"], row["text"], row["level"], row["time"]) for row in found] == [
         (0, "a\\ud800", None, None),
@@ -137,7 +140,7 @@ def test_console_lines_of_any_text() -> None:
 def test_users_of_runs_and_team() -> None:
     """Each login once; who is no member is told from a server that does not say."""
     names = {"a": "Ada", "b": None}
-    members = [{"username": "b", "name": "Bob"}, {"username": "c", "name": None}]
+    members: list[dict[str, Any]] = [{"username": "b", "name": "Bob"}, {"username": "c", "name": None}]
     assert [
         (row["username"], row["name"], row["is_member"])
         for row in users_table("e", "p", names, members).to_pylist()

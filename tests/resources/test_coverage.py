@@ -1,5 +1,6 @@
 """Tables beside details and history in a pipeline of the user's own and in a sync: what is asked, and what is kept."""
 
+import asyncio
 import json
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -11,7 +12,7 @@ import duckdb
 import pytest
 
 from wandb_warehouse.client import Connection, Secret
-from wandb_warehouse.resources import COVERAGE, OPT_IN, ProjectPath, wandb_source
+from wandb_warehouse.resources import COVERAGE, OPT_IN, ProjectPath, readers, wandb_source
 from wandb_warehouse.sandbox import Sandbox, Switches
 from wandb_warehouse.sandbox.store import Sweep
 from wandb_warehouse.schema import TABLES
@@ -207,6 +208,45 @@ def test_one_table_that_fails_costs_itself_alone(
     assert load(box, warehouse).quarantined == {}
     assert counts(warehouse) == {name: n for name, n in EXPECTED.items() if name != "reports"}
     assert load(box, warehouse).generation is None
+
+
+def test_an_answer_of_another_shape_costs_itself_alone(
+    box: Sandbox, warehouse: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where a table's answer cannot be understood, that table is left out and named, and the history lands."""
+
+    async def odd(*_: Any) -> Any:
+        await asyncio.sleep(0)
+        return len(None)  # type: ignore[arg-type] # the failure is the point
+
+    monkeypatch.setitem(readers.PROJECT_READERS, "sweeps", odd)
+    report = load(box, warehouse)
+    assert report.quarantined["e/p"].startswith(
+        "sweeps: the server's answer is of an unexpected shape (TypeError"
+    )
+    assert rows(warehouse, "SELECT count(*) FROM history WHERE key = 'loss'") == [(3,)]
+
+
+def test_metadata_from_files(box: Sandbox, warehouse: Path) -> None:
+    """Asked for, the file counts; a run without one, or with one that is none, falls back to its config."""
+    home = box.store.projects["e", "p"]
+    box.store.save(home.runs["r0"], "wandb-metadata.json", b'{"os": "Plan 9", "gpu_count": 2}')
+    box.store.save(home.runs["r1"], "wandb-metadata.json", b"{cut")
+    assert load(box, warehouse, metadata_files=True).quarantined == {}
+    assert rows(warehouse, "SELECT run_id, source, os, gpu_count FROM run_metadata ORDER BY run_id") == [
+        ("r0", "file", "Plan 9", 2),
+        ("r1", "config", "Linux", None),
+        ("r2", "config", "Linux", None),
+    ]
+
+
+def test_a_sweep_reads_the_project_again(box: Sandbox, warehouse: Path) -> None:
+    """What changes in a project without a run moving is seen by a sweep that is asked for."""
+    load(box, warehouse)
+    box.add_report("e", "p", "later", {})
+    assert load(box, warehouse).generation is None
+    load(box, warehouse, sweep=True)
+    assert counts(warehouse) == EXPECTED | {"reports": 2}
 
 
 def test_samples_that_come_short_are_told(box: Sandbox, warehouse: Path) -> None:

@@ -20,7 +20,7 @@ __all__ = ["Catalog", "Found"]
 
 _REPORT = "report it with the server's version"
 _WALKS = 3
-"""Times a list is walked that gave fewer entries than it counts: entries move between pages."""
+"""Times a list is walked that changed under the walk: cursors are offsets, so what leaves it hides another entry."""
 
 ProjectOf = Callable[[Reply, str, str], Awaitable[Node]]
 
@@ -47,9 +47,11 @@ class _Walk:
     more: bool = True
     gone: bool = False
     missing: int = 0
+    totals: set[int] = field(default_factory=set)
+    """What the pages of this walk said the list counts."""
 
     def take(self, connection: Any, wanted: PagedList) -> None:
-        """Take a page over; start again where the list ends short of its own count."""
+        """Take a page over; start again where the list changed meanwhile, or ends short of its own count."""
         nodes, hidden = nodes_of(connection)
         self.hidden += hidden
         edges = [edge for edge in connection["edges"] if edge and isinstance(edge.get("node"), dict)]
@@ -59,13 +61,16 @@ class _Walk:
                 raise FatalRemoteError(f"the server sent an entry without {wanted.key}", mend=_REPORT)
             beside = {name: value for name, value in edge.items() if name not in {"node", "cursor"}}
             self.nodes[str(key)] = {**node, "edge": beside}
+        total = connection.get("totalCount")
+        if isinstance(total, int):
+            self.totals.add(total)
         self.more = self.pager.advance(connection)
         if self.more:
             return
-        total = connection.get("totalCount")
         self.missing = max(0, total - len(self.nodes) - self.hidden) if isinstance(total, int) else 0
-        if self.missing and self.walks < _WALKS:
+        if (self.missing or len(self.totals) > 1) and self.walks < _WALKS:
             self.walks, self.hidden, self.pager, self.more = self.walks + 1, 0, Pager(), True
+            self.nodes, self.totals = {}, set()
 
 
 class Catalog:

@@ -46,7 +46,10 @@ OPT_IN = frozenset({"console_logs"})
 _WHOLE = "*"
 _RUNS_PER_GROUP = 50
 _GROUPS_AT_ONCE = 4
-_REFUSED = (RemoteError, AuthError, pa.ArrowException)
+_ODD = (LookupError, TypeError, ValueError, ArithmeticError, AttributeError)
+"""What an answer of an unexpected shape ends in; `pa.ArrowInvalid` is a ValueError."""
+_REFUSED = (RemoteError, AuthError, pa.ArrowException, *_ODD)
+"""Why one table of one run or project can be left out without stopping the others."""
 
 RunKey = tuple[str, str, str]
 
@@ -168,7 +171,7 @@ class Coverage:
                 self._whole[reader, path] = await reader(client.catalog, path)
             except _REFUSED as error:
                 await client.viewer()  # where the server itself is down, no table is to blame
-                self._whole[reader, path] = one_line(error)
+                self._whole[reader, path] = _reason(error)
         return self._whole[reader, path]
 
     @property
@@ -240,7 +243,7 @@ class _Reading:
             await self._client.viewer()  # where the server itself is down, no run is to blame
             rest = [run_id for run_id in run_ids if run_id not in done]
             if len(rest) == 1:
-                self._fail(rest[0], one_line(error))
+                self._fail(rest[0], _reason(error))
                 return len(done)
             return len(done) + sum([await self._read_group(part) for part in parts(rest)])
         return len(done)
@@ -248,10 +251,13 @@ class _Reading:
     async def _keep(self, run_id: str, tables: Iterable[pa.Table], shortfall: str | None) -> None:
         key = (self._path.entity, self._path.project, run_id)
         rows = 0
-        for table in tables:
-            self._spool.add(self._name, table)
-            rows += table.num_rows
-            await asyncio.sleep(0)
+        try:
+            for table in tables:
+                self._spool.add(self._name, table)
+                rows += table.num_rows
+                await asyncio.sleep(0)
+        except _REFUSED as error:
+            shortfall = _reason(error)
         self._outcome.rows[key] = rows
         if shortfall is not None:
             self._fail(run_id, shortfall)
@@ -275,12 +281,22 @@ class _Reading:
             members = await self._client.catalog.members(entity)
         except _REFUSED as error:
             await self._client.viewer()
-            self._coverage.quarantine(str(self._path), self._name, one_line(error))
+            self._coverage.quarantine(str(self._path), self._name, _reason(error))
             return set(runs)
         table = users_table(entity, project, names, members)
         self._spool.add(self._name, table)
         self._outcome.keys.append(table.select(TABLES["users"].primary_key))
         return set()
+
+
+def _reason(error: Exception) -> str:
+    """What to say of an error in one line."""
+    text = one_line(error)
+    return (
+        f"the server's answer is of an unexpected shape ({type(error).__name__}: {text})"
+        if isinstance(error, _ODD)
+        else text
+    )
 
 
 async def _all(works: Iterable[Awaitable[Any]]) -> None:

@@ -155,7 +155,10 @@ async def metadata_files(
     without = []
     for run_id in run_ids:
         body = await catalog.run_file(path.entity, path.project, run_id, _METADATA_FILE)
-        document = None if body is None else loads(body)
+        try:
+            document = None if body is None else loads(body)
+        except FatalRemoteError:
+            document = None  # a file that is no JSON says nothing
         if isinstance(document, dict):
             yield RunRows(run_id, iter([metadata_table(_ref(path, run_id), document, "file")]))
         else:
