@@ -1,18 +1,19 @@
 """What a run or a project holds beside details and history, as the API gives it, to tables in the schema's shape."""
 
-import datetime as dt
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import chain, repeat
 from typing import Any
 
 import pyarrow as pa
 import yaml  # type: ignore[import-untyped] # it has no types of its own
 
-from wandb_warehouse.arrow.history import RunRef
+from wandb_warehouse.arrow.history import RunRef, column
 from wandb_warehouse.arrow.runs import parse_config, stored_row
 from wandb_warehouse.arrow.text import escape, loads, loads_rows
-from wandb_warehouse.arrow.values import classify, flatten
+from wandb_warehouse.arrow.values import flatten
 from wandb_warehouse.errors import FatalRemoteError
 from wandb_warehouse.schema import TABLES
 
@@ -54,8 +55,9 @@ def system_metrics(run: RunRef, lines: Sequence[str]) -> Iterator[pa.Table]:
     """
     numeric: set[str] = set()
     worded: set[str] = set()
+    quotes = any('"NaN"' in line or 'Infinity"' in line for line in lines)
     for records in _chunks(lines):
-        for record in records:
+        for record in records if quotes else ():
             for key, value in flatten(record):
                 if type(value) in {int, float}:
                     numeric.add(key)
@@ -64,26 +66,54 @@ def system_metrics(run: RunRef, lines: Sequence[str]) -> Iterator[pa.Table]:
     unquoted = numeric - worded
     seen: Counter[str] = Counter()
     for records in _chunks(lines):
-        columns: dict[str, list[Row]] = {}
+        columns: dict[str, _Samples] = {}
         for record in records:
-            common = {**_of(run), "time": _moment(record.pop("_timestamp", None))}
+            time = _moment(record.pop("_timestamp", None))
             runtime = record.pop("_runtime", None)
-            common["runtime"] = float(runtime) if type(runtime) in {int, float} else None
             record.pop("_wandb", None)
             for key, value in flatten(record):
-                number = _NONFINITE.get(value) if type(value) is str and key in unquoted else None
-                kind, double, text = classify(value if number is None else number)
-                row = {
-                    "key": escape(key),
-                    "seq": seen[key],
-                    "type": kind,
-                    "value": double,
-                    "value_json": text,
-                }
-                columns.setdefault(key, []).append({**common, **row})
-                seen[key] += 1
-        rows = [row for column in columns.values() for row in column]
-        yield pa.Table.from_pylist(rows, TABLES["system_metrics"].arrow)
+                samples = columns.setdefault(key, _Samples([], [], []))
+                samples.times.append(time)
+                samples.runtimes.append(float(runtime) if type(runtime) in {int, float} else None)
+                quoted = type(value) is str and key in unquoted
+                samples.values.append(_NONFINITE[value] if quoted else value)
+        if columns:
+            yield _samples_table(run, columns, seen)
+        seen.update({key: len(samples.values) for key, samples in columns.items()})
+
+
+@dataclass(frozen=True, slots=True)
+class _Samples:
+    """The values of one metric in some samples, each with its time in microseconds."""
+
+    times: list[int | None]
+    runtimes: list[float | None]
+    values: list[Any]
+
+
+def _samples_table(run: RunRef, columns: Mapping[str, _Samples], seen: Mapping[str, int]) -> pa.Table:
+    """Rows metric by metric, numbered from what was seen of each."""
+    schema = TABLES["system_metrics"].arrow
+    value, kind, text = column([each for samples in columns.values() for each in samples.values])
+    count = len(value)
+    sizes = {key: len(samples.values) for key, samples in columns.items()}
+    found = {
+        **{name: pa.repeat(each, count) for name, each in _of(run).items()},
+        "key": pa.array(chain.from_iterable(repeat(escape(key), n) for key, n in sizes.items()), pa.string()),
+        "seq": pa.array(
+            chain.from_iterable(range(seen[key], seen[key] + n) for key, n in sizes.items()), pa.int64()
+        ),
+        "time": pa.array(chain.from_iterable(samples.times for samples in columns.values()), pa.int64()).cast(
+            schema.field("time").type
+        ),
+        "runtime": pa.array(
+            chain.from_iterable(samples.runtimes for samples in columns.values()), pa.float64()
+        ),
+        "type": pa.repeat(kind, count) if isinstance(kind, str) else kind.cast(pa.string()),
+        "value": value,
+        "value_json": pa.nulls(count, pa.string()) if text is None else text,
+    }
+    return pa.Table.from_arrays([found[name] for name in schema.names], schema=schema)
 
 
 def _chunks(lines: Sequence[str]) -> Iterator[list[dict[str, Any]]]:
@@ -96,11 +126,12 @@ def _chunks(lines: Sequence[str]) -> Iterator[list[dict[str, Any]]]:
         yield records
 
 
-def _moment(stamp: Any) -> dt.datetime | None:
-    """Seconds since the epoch as a time; None where they are none."""
+def _moment(stamp: Any) -> int | None:
+    """Seconds since the epoch as microseconds; None where they are none."""
     if type(stamp) not in {int, float} or not 0 <= stamp < 2**37:
         return None
-    return dt.datetime.fromtimestamp(0, dt.UTC) + dt.timedelta(microseconds=round(stamp * 1e6))
+    moment: int = round(stamp * 1e6)
+    return moment
 
 
 def files_table(run: RunRef, nodes: Sequence[Node]) -> pa.Table:
@@ -196,16 +227,16 @@ def writer_document(config: str | None) -> dict[str, Any] | None:
 def metadata_table(run: RunRef, document: Mapping[str, Any], source: str) -> pa.Table:
     """Give the row of a run's metadata; a fact that is not of its kind is left to the document."""
     row: Row = {**_of(run), "source": source, "document": dict(document)}
-    for column, path in _METADATA.items():
+    for name, path in _METADATA.items():
         value: Any = document
-        for name in path:
-            value = value.get(name) if isinstance(value, Mapping) else None
+        for step in path:
+            value = value.get(step) if isinstance(value, Mapping) else None
         try:
-            stored_row("run_metadata", {column: value})
+            stored_row("run_metadata", {name: value})
         except FatalRemoteError:
             continue
         if not isinstance(value, dict):
-            row[column] = value
+            row[name] = value
     return _table("run_metadata", [row])
 
 

@@ -46,6 +46,7 @@ OPT_IN = frozenset({"console_logs"})
 _WHOLE = "*"
 _RUNS_PER_GROUP = 50
 _GROUPS_AT_ONCE = 4
+_ROWS_TOGETHER = 100_000
 _ODD = (LookupError, TypeError, ValueError, ArithmeticError, AttributeError)
 """What an answer of an unexpected shape ends in; `pa.ArrowInvalid` is a ValueError."""
 _REFUSED = (RemoteError, AuthError, pa.ArrowException, *_ODD)
@@ -201,6 +202,8 @@ class _Reading:
         self._spool = spool
         self._outcome = outcome
         self._left: set[str] = set()
+        self._waiting: list[pa.Table] = []
+        self._waiting_rows = 0
 
     async def read(self, owed: set[str] | None) -> set[str]:
         """Read what is owed; return what is owed still."""
@@ -214,9 +217,10 @@ class _Reading:
             # Nothing could be read of any run of the first group: the others would fare no better.
             self._coverage.quarantine(str(self._path), self._name, "no run of the first ones could be read")
             self._left |= set(runs)
-            return self._left
-        for together in slices(groups[1:], _GROUPS_AT_ONCE):
-            await _all(self._read_group(group) for group in together)
+        else:
+            for together in slices(groups[1:], _GROUPS_AT_ONCE):
+                await _all(self._read_group(group) for group in together)
+        self._flush()
         return self._left
 
     async def _read_project(self) -> set[str]:
@@ -253,14 +257,23 @@ class _Reading:
         rows = 0
         try:
             for table in tables:
-                self._spool.add(self._name, table)
+                self._waiting.append(table)
+                self._waiting_rows += table.num_rows
                 rows += table.num_rows
+                if self._waiting_rows >= _ROWS_TOGETHER:
+                    self._flush()
                 await asyncio.sleep(0)
         except _REFUSED as error:
             shortfall = _reason(error)
         self._outcome.rows[key] = rows
         if shortfall is not None:
             self._fail(run_id, shortfall)
+
+    def _flush(self) -> None:
+        """Write what waits: a table a run would make files of countless little pieces."""
+        if self._waiting:
+            self._spool.add(self._name, pa.concat_tables(self._waiting).combine_chunks())
+        self._waiting, self._waiting_rows = [], 0
 
     def _fail(self, run_id: str, reason: str) -> None:
         self._left.add(run_id)
