@@ -22,12 +22,16 @@ from dlt.pipeline.exceptions import PipelineStepFailed
 from wandb_warehouse.client import Connection, Governor, Stats, WandbClient
 from wandb_warehouse.errors import PartialError, ProofError, StoreError, WarehouseError
 from wandb_warehouse.resources import (
+    COVERAGE,
+    OPT_IN,
     RESOURCES,
+    CoverageOptions,
     Cursor,
     Extraction,
     ExtractionReport,
     HistoryMode,
     KnownMarks,
+    Pending,
     ProjectMarks,
     ProjectPath,
     RunMark,
@@ -51,7 +55,9 @@ _SWEEP_EVERY = 4
 """Every so many published syncs a large project is listed whole, not only by what its heartbeats say."""
 
 _SHOWN = 3
-_DETAIL_TABLES = [name for name in RESOURCES if TABLES[name].per_run and name != "history"]
+_DETAIL_TABLES = [
+    name for name in RESOURCES if TABLES[name].per_run and name != "history" and name not in COVERAGE
+]
 
 _NOT_THE_LOAD = (WarehouseError, KeyboardInterrupt)
 """What dlt wraps into a failure of its own although the load itself did not fail."""
@@ -73,6 +79,10 @@ class SyncOptions:
     """List every project whole; None decides by itself."""
     workers: int | None = None
     """Requests at a time; None takes the client's default."""
+    opt_in: frozenset[str] = frozenset()
+    """Tables to load that are left out otherwise: `console_logs`."""
+    metadata_files: bool = False
+    """Read `run_metadata` from each run's `wandb-metadata.json`, a download a run, rather than from its config."""
 
 
 @dataclass(slots=True)
@@ -141,7 +151,7 @@ def sync(options: SyncOptions, watch: SyncWatch | None = None) -> SyncReport:
     report = SyncReport(str(options.warehouse), [str(path) for path in options.projects])
     with WarehouseLock(options.warehouse), _working_directory(options.warehouse) as work:
         held = _Held.read(options.warehouse)
-        marks = KnownMarks(held.marks())
+        marks = KnownMarks(held.marks(), held.pending)
         governor = Governor() if options.workers is None else Governor(concurrency=options.workers)
         client = WandbClient(options.connection, governor=governor)
         parts = work / "parts"
@@ -155,6 +165,11 @@ def sync(options: SyncOptions, watch: SyncWatch | None = None) -> SyncReport:
             filters=options.filters,
             sweep=held.generation % _SWEEP_EVERY == 0 if options.sweep is None else options.sweep,
             full_refresh=options.full_refresh,
+            coverage=CoverageOptions(
+                _coverage_tables(options),
+                reread_projects=options.sweep is True,
+                metadata_files=options.metadata_files,
+            ),
         )
         showing = watch(extraction.report, client.stats) if watch else nullcontext()
         with showing, extraction, _as_warehouse_errors(options.warehouse):
@@ -204,7 +219,10 @@ class _Load:
         build_path = self._work / "build.duckdb"
         pipeline = build_pipeline(build_path, self._work)
         with phase("extract"):
-            pipeline.extract(extraction_source(self._extraction))
+            source = extraction_source(self._extraction)
+            for name in self._options.opt_in & OPT_IN:
+                source.resources[name].selected = True
+            pipeline.extract(source)
         self._extraction.report.phase = "loading"
         results = self._extraction.results
         with phase("load"):
@@ -213,6 +231,13 @@ class _Load:
             build.delete_runs(_DETAIL_TABLES, [_key(r) for r in results if r.details_changed])
             build.delete_runs(["history"], [_key(r) for r in results if r.outcome and r.outcome.replaces])
             build.delete_projects([(path.entity, path.project) for path in self._extraction.moved_projects()])
+            outcomes = self._extraction.coverage.outcomes
+            for name, outcome in outcomes.items():
+                if TABLES[name].per_run:
+                    build.delete_runs([name], outcome.rows)
+                build.delete_project_rows(name, outcome.projects)
+                for keys in outcome.keys:
+                    build.delete_keys(name, keys)
             pipeline.normalize()
             pipeline.load(raise_on_failed_jobs=True)
             touched = [_key(result) for result in results]
@@ -220,7 +245,10 @@ class _Load:
             build.write_ledger(self._ledger(build, results))
         self._extraction.report.phase = "proving"
         with phase("prove"):
-            _raise_differences(build.prove(self._expectations(results), touched))
+            differences = build.prove(self._expectations(results), touched)
+            for name, outcome in outcomes.items():
+                differences += build.prove_table(name, outcome.rows if TABLES[name].per_run else None)
+            _raise_differences(differences)
         with phase("publish"):
             build.create_views()
             _fill(report, self._extraction.report, self._stats)
@@ -228,7 +256,7 @@ class _Load:
                 started_at=min(cursor.time for cursor in self._marks.cursors.values()),
                 finished_at=datetime.now(UTC),
                 package_version=version("wandb-warehouse"),
-                projects=_cursors_to_json({**self._cursors, **self._marks.cursors}),
+                projects=_cursors_to_json({**self._cursors, **self._marks.cursors}, self._marks.left),
                 report=report.to_dict(),
             )
             build.drop_loader_tables()
@@ -284,6 +312,7 @@ class _Held:
     generation: int
     cursors: Mapping[tuple[str, str], Cursor]
     runs: Mapping[RunKey, Mapping[str, Any]]
+    pending: Mapping[tuple[str, str], Pending] = field(default_factory=dict)
 
     @classmethod
     def read(cls, warehouse: Path) -> "_Held":
@@ -299,6 +328,10 @@ class _Held:
             {
                 (row["entity"], row["project"], row["run_id"]): row
                 for row in stored_runs(warehouse).to_pylist()
+            },
+            {
+                (p["entity"], p["project"]): {name: set(ids) for name, ids in p.get("pending", {}).items()}
+                for p in last.projects
             },
         )
 
@@ -345,13 +378,22 @@ def _key(result: RunResult) -> RunKey:
     return result.run.entity, result.run.project, result.run.run_id
 
 
-def _cursors_to_json(cursors: Mapping[tuple[str, str], Cursor]) -> list[dict[str, str]]:
+def _coverage_tables(options: SyncOptions) -> frozenset[str]:
+    return frozenset(COVERAGE) - (OPT_IN - options.opt_in)
+
+
+def _cursors_to_json(
+    cursors: Mapping[tuple[str, str], Cursor], pending: Mapping[tuple[str, str], Pending]
+) -> list[dict[str, Any]]:
     return [
         {
             "entity": entity,
             "project": project,
             "cursor": cursor.time.isoformat(),
             "filters": cursor.filters,
+            "pending": {
+                name: sorted(ids) for name, ids in sorted(pending.get((entity, project), {}).items())
+            },
         }
         for (entity, project), cursor in cursors.items()
     ]

@@ -31,6 +31,12 @@ __all__ = ["show_report", "sync"]
 @click.option(
     "--sweep/--no-sweep", default=None, help="List every run, not only those whose heartbeat moved."
 )
+@click.option("--console-logs", is_flag=True, help="Load what runs wrote to their consoles, too.")
+@click.option(
+    "--metadata-files",
+    is_flag=True,
+    help="Download each run's wandb-metadata.json, rather than trust the config.",
+)
 @click.option("--workers", type=click.IntRange(1, 64), help="Requests at a time.")
 @click.option("--json", "as_json", is_flag=True, help="Write the report as JSON.")
 def sync(
@@ -42,6 +48,8 @@ def sync(
     *,
     full_refresh: bool,
     sweep: bool | None,
+    console_logs: bool,
+    metadata_files: bool,
     as_json: bool,
 ) -> None:
     """Bring the warehouse up to date with W&B projects.
@@ -64,6 +72,8 @@ def sync(
         full_refresh=full_refresh,
         sweep=sweep,
         workers=workers,
+        opt_in=frozenset({"console_logs"} if console_logs else ()),
+        metadata_files=metadata_files,
     )
     report = run_sync(options, watch_sync(errors()))
     if as_json:

@@ -5,9 +5,18 @@ import os
 # dlt reports usage to its makers unless it is told otherwise before it is imported; a sync speaks to W&B only.
 os.environ["RUNTIME__DLTHUB_TELEMETRY"] = os.environ.get("RUNTIME__DLTHUB_TELEMETRY", "false")
 
+from wandb_warehouse.resources.coverage import COVERAGE, OPT_IN, Coverage, CoverageOptions
 from wandb_warehouse.resources.extraction import Extraction, HistoryMode, RunResult
 from wandb_warehouse.resources.listing import ProjectPath
-from wandb_warehouse.resources.marks import Cursor, DltStateMarks, KnownMarks, Marks, ProjectMarks, RunMark
+from wandb_warehouse.resources.marks import (
+    Cursor,
+    DltStateMarks,
+    KnownMarks,
+    Marks,
+    Pending,
+    ProjectMarks,
+    RunMark,
+)
 from wandb_warehouse.resources.report import ExtractionReport
 from wandb_warehouse.resources.source import (
     RESOURCES,
@@ -18,7 +27,11 @@ from wandb_warehouse.resources.source import (
 )
 
 __all__ = [
+    "COVERAGE",
+    "OPT_IN",
     "RESOURCES",
+    "Coverage",
+    "CoverageOptions",
     "Cursor",
     "DltStateMarks",
     "Extraction",
@@ -26,6 +39,7 @@ __all__ = [
     "HistoryMode",
     "KnownMarks",
     "Marks",
+    "Pending",
     "ProjectMarks",
     "ProjectPath",
     "RunMark",

@@ -30,6 +30,7 @@ from wandb_warehouse.arrow import (
 from wandb_warehouse.client import WandbClient
 from wandb_warehouse.errors import FatalRemoteError
 from wandb_warehouse.resources.bridge import EventLoopThread
+from wandb_warehouse.resources.coverage import Coverage, CoverageOptions
 from wandb_warehouse.resources.details import Detail, one_line, parts, read_details
 from wandb_warehouse.resources.history import HistoryReader, HistoryTask, RunOutcome
 from wandb_warehouse.resources.listing import Listing, ProjectPath, list_project
@@ -104,6 +105,7 @@ class Extraction:
         filters: Mapping[str, Any] | None = None,
         sweep: bool = False,
         full_refresh: bool = False,
+        coverage: CoverageOptions = CoverageOptions(),  # noqa: B008  (frozen: one shared default is safe)
     ) -> None:
         self.projects = tuple(projects)
         self.report = ExtractionReport()
@@ -115,6 +117,9 @@ class Extraction:
         self._filters = filters
         self._sweep = sweep
         self._full_refresh = full_refresh
+        if history == "none":
+            coverage = replace(coverage, skipped=coverage.skipped | {"system_metrics"})
+        self.coverage = Coverage(marks, self.report, coverage)
         self._details: _Details | None = None
         self._stack = ExitStack()
         self._held: _Session | None = None
@@ -134,13 +139,19 @@ class Extraction:
         return self._phase_one().parts
 
     def is_empty(self) -> bool:
-        """Tell whether nothing moved: no row to write, no history to fetch, no run to settle."""
+        """Tell whether nothing moved: no row to write, no history to fetch, no run to settle, no table behind."""
         details = self._phase_one()
-        return not details.parts and not details.moved
+        return not details.parts and not details.moved and not self.coverage.is_due()
 
     def moved_projects(self) -> list[ProjectPath]:
         """Projects whose row is written anew."""
         return self._phase_one().projects
+
+    def beside(self, name: str) -> list[Part]:
+        """Return the part files of a table beside details and history."""
+        self._phase_one()
+        with self._session() as (loop, client):
+            return loop.call(self.coverage.read(client, name, self._work()))
 
     def history(self) -> Iterator[Part]:
         """Yield part files of history rows as they are finished; `results` is filled when it ends."""
@@ -246,12 +257,31 @@ class Extraction:
                         for name, table in tables.items():
                             spool.add(name, table)
                         details.moved += [each for each in moved if each.matters]
+                self._begin_coverage(path, listing, marks, details.moved[before:])
                 if any(moved.details_changed for moved in details.moved[before:]) or marks.cursor is None:
                     spool.add("projects", _project_row(path, listing))
                     details.projects.append(path)
             details.parts = spool.close()
         self.report.runs_changed = len(details.moved)
         return details
+
+    def _begin_coverage(
+        self, path: ProjectPath, listing: Listing, marks: ProjectMarks, moved: Sequence[_Moved]
+    ) -> None:
+        known = [each for each in moved if each.error is None]
+        self.coverage.begin(
+            path,
+            # A run without a digest never came as far as its details.
+            held={run_id for run_id, mark in marks.runs.items() if mark.detail_digest},
+            # A run that is only behind with its history did not move.
+            moved={
+                each.run.run_id: listing.changed[each.run.run_id]
+                for each in known
+                if each.details_changed or each.settling
+            },
+            failed={each.run.run_id for each in moved} - {each.run.run_id for each in known},
+            fresh=self._full_refresh,
+        )
 
     def _convert(
         self, path: ProjectPath, listing: Listing, marks: ProjectMarks, details: Sequence[Detail]

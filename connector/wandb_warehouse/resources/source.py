@@ -9,6 +9,7 @@ from dlt.extract import DltResource
 
 from wandb_warehouse.client import WandbClient
 from wandb_warehouse.errors import ConfigError
+from wandb_warehouse.resources.coverage import COVERAGE, OPT_IN, CoverageOptions
 from wandb_warehouse.resources.extraction import Extraction, HistoryMode
 from wandb_warehouse.resources.listing import ProjectPath
 from wandb_warehouse.resources.marks import DltStateMarks
@@ -18,7 +19,7 @@ from wandb_warehouse.settings import resolve_connection
 
 __all__ = ["RESOURCES", "extraction_source", "wandb_source"]
 
-RESOURCES = ("projects", "runs", "run_config", "run_summary", "run_tags", "metrics", "history")
+RESOURCES = ("projects", "runs", "run_config", "run_summary", "run_tags", "metrics", "history", *COVERAGE)
 """Names of the resources, which are also the names of the tables they load."""
 
 WriteMode = Literal["merge", "append"]
@@ -33,8 +34,10 @@ def wandb_source(
     base_url: str | None = None,
     history: HistoryMode = "full",
     filters: dict[str, Any] | None = None,
+    *,
+    metadata_files: bool = False,
 ) -> Any:
-    """Runs, config, summary, tags, metrics and full history of W&B projects, incrementally.
+    """Runs, config, summary, tags, metrics, full history and all that lies beside them, incrementally.
 
     Tables and columns are those of `docs/tables.md`. Every resource merges by its primary key, and the tables of one
     run (config, summary, tags, metrics) are replaced together, so that a run loaded twice leaves no second row. What
@@ -42,12 +45,18 @@ def wandb_source(
     of each run. A merge only replaces what arrives: history rows that a rewind took back, and the last tag, config or
     summary entry taken from a run, stay where they were loaded (`wandb-warehouse sync` removes them).
 
+    System metrics, files, artifacts, metadata, sweeps, users and reports are read for the runs that moved, and for a
+    project in which something moved; one that is chosen later catches up. A resource that is not chosen sends no
+    request: `with_resources(...)` chooses, and `console_logs` is left out unless it is named.
+
     Args:
         projects: `"entity/project"`, or several; `[sources.wandb] projects` in `.dlt/config.toml` otherwise.
         api_key: W&B API key; `WANDB_API_KEY`, netrc or `.dlt/secrets.toml` otherwise.
         base_url: server, `WANDB_BASE_URL` or the public service otherwise.
         history: `"full"`, or `"none"` for metadata only.
         filters: MongoDB-style run filters, as `wandb.Api().runs(filters=...)` takes them.
+        metadata_files: read `run_metadata` from `wandb-metadata.json`, a download a run, rather than from the config,
+            which says the same of runs since 2024.
 
     Raises:
         ConfigError: a project is not written as `entity/project`.
@@ -70,6 +79,7 @@ def wandb_source(
                 DltStateMarks(dlt.current.source_state()),
                 history=history,
                 filters=filters,
+                coverage=CoverageOptions(metadata_files=metadata_files),
             )
         return extraction
 
@@ -107,7 +117,10 @@ def _resources(shared: Callable[[], Extraction], mode: WriteMode) -> list[DltRes
 def _resource(table: Table, shared: Callable[[], Extraction], mode: WriteMode) -> DltResource:
     def parts() -> Iterator[Any]:
         extraction = shared()
-        produced = extraction.history() if table.name == "history" else iter(extraction.details())
+        if table.name in COVERAGE:
+            produced = iter(extraction.beside(table.name))
+        else:
+            produced = extraction.history() if table.name == "history" else iter(extraction.details())
         for part in produced:
             if part.table == table.name:
                 yield _imported(part)
@@ -122,6 +135,7 @@ def _resource(table: Table, shared: Callable[[], Extraction], mode: WriteMode) -
         merge_key=list(RUN_KEY) if whole_run else (),
         write_disposition=_MERGE if mode == "merge" else "append",
         file_format="parquet",
+        selected=table.name not in OPT_IN,
         schema_contract={"tables": "evolve", "columns": "freeze", "data_type": "freeze"},
     )
     resource: DltResource = factory()

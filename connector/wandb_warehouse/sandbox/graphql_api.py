@@ -29,6 +29,7 @@ from graphql import (
 
 from wandb_warehouse.sandbox.artifacts import Collection
 from wandb_warehouse.sandbox.artifacts_api import ARTIFACTS
+from wandb_warehouse.sandbox.boards import BOARDS
 from wandb_warehouse.sandbox.context import Context, Forbidden
 from wandb_warehouse.sandbox.mutations import MUTATIONS
 from wandb_warehouse.sandbox.queries import QUERIES, Resolver
@@ -74,7 +75,7 @@ def _type_of_creator(value: object, *_: Any) -> str:
 @cache
 def _schema() -> GraphQLSchema:
     schema = build_schema((files(__package__) / "schema.graphql").read_text(encoding="utf-8"))
-    for table in (QUERIES, MUTATIONS, ARTIFACTS):
+    for table in (QUERIES, MUTATIONS, ARTIFACTS, BOARDS):
         for type_name, resolvers in table.items():
             kind = schema.get_type(type_name)
             if not isinstance(kind, GraphQLObjectType):
