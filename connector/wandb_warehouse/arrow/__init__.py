@@ -9,7 +9,7 @@ merge     exports and live rows of one run -> its history, each row once
 parts     column chunks -> parquet part files, ordered by key, run and step
 """
 
-from wandb_warehouse.arrow.exports import chunks_from_export, export_index
+from wandb_warehouse.arrow.exports import Export, chunks_from_export, export_index
 from wandb_warehouse.arrow.history import Chunk, HistoryBatch, RunRef, chunks_from_rows, key_types
 from wandb_warehouse.arrow.merge import run_history
 from wandb_warehouse.arrow.parts import PartWriter, RunCount
@@ -20,6 +20,7 @@ from wandb_warehouse.arrow.values import classify, flatten, restore
 __all__ = [
     "Chunk",
     "ExactNumber",
+    "Export",
     "HistoryBatch",
     "PartWriter",
     "RunCount",
