@@ -21,6 +21,9 @@ __all__ = ["PartWriter", "RunCount"]
 ROW_GROUP = 1_000_000
 """Weight of the values put together and written at a time."""
 
+_READ_AT_ONCE = 122_880
+"""Rows of a row group, the same as of DuckDB's: it takes each over as it reads it and holds no more."""
+
 _NAMES = ("entity", "project", "run_id", "key")
 
 
@@ -111,7 +114,7 @@ class PartWriter:
             store_schema=False,  # plain strings for any reader, however the pages are encoded
         ) as writer:
             for group in _groups(chunks, ROW_GROUP):
-                writer.write_batch(_batch(group), row_group_size=2 * ROW_GROUP)
+                writer.write_batch(_batch(group), row_group_size=_READ_AT_ONCE)
         return partial.rename(path)
 
 

@@ -29,8 +29,8 @@ __all__ = ["Reply", "Transport", "http_client", "network_error", "peer_address",
 USER_AGENT = "wandb-warehouse"
 _LANE = "api"
 _LATER = "run the sync again later"
-_LONG_NUMBER = re.compile(rb"[0-9]{19}")
-"""What orjson may round: it keeps integers of 64 bits only."""
+_LONG_NUMBER = re.compile(rb"(?<![0-9.])[0-9]{19}")
+"""What orjson may round: it keeps integers of 64 bits only. Digits behind a point are no integer."""
 
 
 @dataclass(frozen=True)
