@@ -25,6 +25,7 @@ from wandb_warehouse.arrow.history import (
     RunRef,
     Sequencer,
     column,
+    constant_texts,
     negative_zeros,
     nonfinite_text,
     repeats,
@@ -257,7 +258,7 @@ def _strings(
     yield key, steps, pa.nulls(len(texts), pa.float64()), "string", quoted_texts
 
 
-_NONFINITE = pa.array(["NaN", "Infinity", "-Infinity"])
+_NONFINITE = constant_texts(["NaN", "Infinity", "-Infinity"])
 
 
 def _times(key: str, steps: pa.Int64Array, cells: pa.Array, types: Mapping[str, set[str]]) -> Iterator[Leaf]:

@@ -207,11 +207,11 @@ def _filled(columns: list[pa.Array | None], lengths: list[int], filling: pa.Scal
 def _kinds(chunks: list[Chunk], lengths: list[int]) -> pa.DictionaryArray:
     kinds = {chunk.type if isinstance(chunk.type, str) else None for chunk in chunks}
     if len(kinds) == 1 and (only := kinds.pop()) is not None:
-        indices = pa.repeat(_KIND_PLACES[only], sum(lengths))
+        indices = pa.repeat(_place(only), sum(lengths))
     else:
         indices = pa.concat_arrays(
             [
-                pa.repeat(_KIND_PLACES[chunk.type], len(chunk))
+                pa.repeat(_place(chunk.type), len(chunk))
                 if isinstance(chunk.type, str)
                 else chunk.type.indices
                 for chunk in chunks
@@ -220,7 +220,8 @@ def _kinds(chunks: list[Chunk], lengths: list[int]) -> pa.DictionaryArray:
     return pa.DictionaryArray.from_arrays(indices, KINDS)
 
 
-_KIND_PLACES = {kind: pa.scalar(place, pa.int8()) for place, kind in enumerate(VALUE_TYPES)}
+def _place(kind: str) -> pa.Int8Scalar:
+    return pa.scalar(VALUE_TYPES.index(kind), pa.int8())
 
 
 _DICTIONARIES = {
