@@ -116,7 +116,9 @@ def task(name: str, asked: Mapping[str, Any]) -> dict[str, Any]:
     with folder() as place:
         defaults = {"folder": str(place), "warehouse": str(place / "wandb.duckdb")}
         command = [sys.executable, "-m", "benchmarks.worker", name, json.dumps({**defaults, **asked})]
-        done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True, cwd=ROOT, timeout=_LIMIT)
+        done = subprocess.run(
+            command, stdout=subprocess.PIPE, text=True, check=True, cwd=ROOT, timeout=_LIMIT
+        )
     outcome: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     print(
         f"    {name}: " + ", ".join(_shown(item) for item in outcome.items() if item[0] != "pairs"),
