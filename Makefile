@@ -6,7 +6,7 @@ export UV_PYTHON_DOWNLOADS := never
 export UV_NO_PROGRESS := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-fast lint format types clean
+.PHONY: help setup demo test test-fast lint format types bench clean
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -39,6 +39,9 @@ format: setup ## mend what ruff can mend
 
 types: setup ## mypy --strict
 	@$(RUN) mypy
+
+bench: setup ## measure everything against the official client (half an hour); writes docs/benchmarks.md
+	@$(RUN) python -m benchmarks.run
 
 clean: ## remove what the targets above made
 	rm -rf .venv .tools dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -289,7 +289,7 @@ def test_over_a_real_connection_a_cut_file_is_not_kept(parquet: bytes, tmp_path:
 
 
 def test_many_downloads_at_once_stay_within_the_bound(make_client: Make, tmp_path: Path) -> None:
-    """Forty files at once: at most eight requests run together, and all files land."""
+    """Forty files at once: at most twenty-four requests run together, and all files land."""
     running, peak = 0, 0
 
     async def blobs(request: httpx.Request) -> httpx.Response:
@@ -310,4 +310,4 @@ def test_many_downloads_at_once_stay_within_the_bound(make_client: Make, tmp_pat
     assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {
         str(i): f"/{i}" for i in range(40)
     }
-    assert peak == 8
+    assert peak == 24

@@ -141,9 +141,9 @@ def test_environment_and_netrc_change_nothing(
 
     async def run() -> None:
         async with make_client(None, blobs=blobs) as client:
-            assert not client._blobs._http._mounts
             assert not client._transport._http._mounts
             await client.download("https://store.example/x", tmp_path / "x")
+            assert [http._mounts for http in client._blobs._clients] == [{}]
 
     asyncio.run(run())
     assert [set(request.headers) & {"authorization", "cookie"} for request in seen] == [set()]

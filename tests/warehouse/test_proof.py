@@ -1,5 +1,6 @@
 """The proof: silent on what is right, and it names every kind of wrong."""
 
+from collections import Counter
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
@@ -7,10 +8,13 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from wandb_warehouse.errors import StoreError
 from wandb_warehouse.schema import TABLES
 from wandb_warehouse.warehouse import EXPECTATIONS, Build
+from wandb_warehouse.warehouse.proof import register_runs, statement
 
 Rows = dict[str, list[dict[str, Any]]]
 
@@ -205,3 +209,33 @@ def test_a_table_replaced_by_project_has_its_keys_once(build: Build) -> None:
     with duckdb.connect(str(build.path)) as connection:
         assert connection.execute("SELECT count(*) FROM artifacts").fetchall() == [(0,)]
         assert connection.execute("SELECT username FROM users").fetchall() == [("grace",)]
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from(["a", "b"]),
+            st.one_of(st.integers(-70, 200), st.sampled_from([-(2**63), 2**53, 2**63 - 1])),
+            st.integers(0, 2),
+        ),
+        max_size=60,
+    )
+)
+def test_history_keys_stored_twice_are_counted_exactly(rows: list[tuple[str, int, int]]) -> None:
+    """Whatever the steps, as many primary keys are reported as Python counts more than once."""
+    twice = sum(times > 1 for times in Counter(rows).values())
+    table = pa.Table.from_pylist(
+        [
+            dict(zip(("entity", "project", "run_id"), R1, strict=True))
+            | {"key": key, "step": step, "seq": seq, "type": "number", "value": 1.0}
+            for key, step, seq in rows
+        ],
+        schema=TABLES["history"].arrow,
+    )
+    with duckdb.connect() as connection:
+        connection.register("incoming", table)
+        connection.execute("CREATE TABLE history AS FROM incoming")
+        register_runs(connection, [R1])
+        key = ", ".join(f'"{name}"' for name in TABLES["history"].primary_key)
+        found = connection.execute(statement("duplicate_steps", table="history", key=key)).fetchall()
+    assert [int(detail.split(": ")[1].split(",")[0]) for *_, detail in found] == ([twice] if twice else [])

@@ -22,7 +22,7 @@ from wandb_warehouse.arrow.coverage import (
     users_table,
     writer_document,
 )
-from wandb_warehouse.arrow.exports import chunks_from_export, export_index
+from wandb_warehouse.arrow.exports import Export, chunks_from_export, export_index
 from wandb_warehouse.arrow.history import Chunk, HistoryBatch, RunRef, chunks_from_rows, key_types
 from wandb_warehouse.arrow.merge import run_history
 from wandb_warehouse.arrow.parts import PartWriter, RunCount
@@ -33,6 +33,7 @@ from wandb_warehouse.arrow.values import classify, flatten, restore
 __all__ = [
     "Chunk",
     "ExactNumber",
+    "Export",
     "HistoryBatch",
     "PartWriter",
     "RunCount",

@@ -10,6 +10,7 @@ import decimal
 import math
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
+from functools import cached_property
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,7 @@ from wandb_warehouse.arrow.history import (
     RunRef,
     Sequencer,
     column,
+    constant_texts,
     negative_zeros,
     nonfinite_text,
     repeats,
@@ -34,7 +36,7 @@ from wandb_warehouse.arrow.text import ExactNumber, dumps, escape
 from wandb_warehouse.arrow.values import flatten
 from wandb_warehouse.errors import FatalRemoteError
 
-__all__ = ["chunks_from_export", "export_index", "read_export"]
+__all__ = ["Export", "chunks_from_export", "export_index", "read_export"]
 
 CELLS = 1_000_000
 """Cells (rows x columns) read at a time where all columns have a fixed width."""
@@ -80,6 +82,18 @@ def within(
         below = pc.less(steps, before)
         keep = below if keep is None else pc.and_(keep, below)
     return keep
+
+
+class Export:
+    """One export file; its index is read once, however often it is asked for."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    @cached_property
+    def index(self) -> tuple[pa.Int64Array, pa.DoubleArray]:
+        """What `export_index` reads."""
+        return export_index(self.path)
 
 
 def export_index(path: Path) -> tuple[pa.Int64Array, pa.DoubleArray]:
@@ -245,7 +259,7 @@ def _strings(
     yield key, steps, pa.nulls(len(texts), pa.float64()), "string", quoted_texts
 
 
-_NONFINITE = pa.array(["NaN", "Infinity", "-Infinity"])
+_NONFINITE = constant_texts(["NaN", "Infinity", "-Infinity"])
 
 
 def _times(key: str, steps: pa.Int64Array, cells: pa.Array, types: Mapping[str, set[str]]) -> Iterator[Leaf]:

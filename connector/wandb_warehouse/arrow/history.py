@@ -4,9 +4,10 @@ A row is one JSON object per logged step. Chunks carry their key as stored (esca
 where a row had none. `seq` counts the values a run has under one (key, step), in line order: 0 as a rule.
 """
 
+from array import array
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from operator import itemgetter
 from typing import Any
 
@@ -28,6 +29,7 @@ __all__ = [
     "Sequencer",
     "chunks_from_rows",
     "column",
+    "constant_texts",
     "index_rows",
     "key_types",
     "negative_zeros",
@@ -39,7 +41,20 @@ __all__ = [
 NO_STEP = -1
 """Step of a row that carries none."""
 
-KINDS = pa.array(VALUE_TYPES, pa.string())
+
+def constant_texts(texts: Sequence[str]) -> pa.StringArray:
+    """Make an array of plain texts from its buffers.
+
+    `pa.array` and `pa.scalar` import pandas where it is installed, which takes as long as a sync with nothing new.
+    """
+    pieces = [text.encode() for text in texts]
+    ends = array("i", accumulate(map(len, pieces), initial=0))
+    return pa.StringArray.from_buffers(
+        len(pieces), pa.py_buffer(ends.tobytes()), pa.py_buffer(b"".join(pieces))
+    )
+
+
+KINDS = constant_texts(VALUE_TYPES)
 """Dictionary of the kinds of values, in the order of the vocabulary."""
 _KIND_INDEX = {kind: index for index, kind in enumerate(VALUE_TYPES)}
 _NONFINITE = {"NaN": float("nan"), "Infinity": float("inf"), "-Infinity": float("-inf")}

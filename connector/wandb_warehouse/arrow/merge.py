@@ -13,7 +13,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from wandb_warehouse.arrow.exports import export_index, read_export, within
+from wandb_warehouse.arrow.exports import Export, read_export, within
 from wandb_warehouse.arrow.history import (
     NO_STEP,
     HistoryBatch,
@@ -101,19 +101,20 @@ def run_history(
     run: RunRef,
     types: Mapping[str, set[str]],
     *,
-    exports: Sequence[Path] = (),
+    exports: Sequence[Path | Export] = (),
     live: Iterable[Sequence[str]] = (),
     after: int | None = None,
 ) -> Iterator[HistoryBatch]:
     """Give a run's history in batches, each row once; rows at or before step `after` are left out.
 
-    `exports` are parquet files in any order; `live` are pages of rows as JSON text, of disjoint windows of
-    steps. Exports are read twice (first the steps only) and in bounded batches. Pages are read as they come;
-    next to exports all of them are held, as a live tail is short.
+    `exports` are parquet files in any order, indexed already or not; `live` are pages of rows as JSON text, of
+    disjoint windows of steps. Exports are read twice (first the steps only) and in bounded batches. Pages are read
+    as they come; next to exports all of them are held, as a live tail is short.
     """
     rows, sequencer = _Rows(), Sequencer()
     files: list[tuple[Path, pa.BooleanArray | None]] = []
-    indexed = sorted(((path, *export_index(path)) for path in exports), key=_started)
+    known = [export if isinstance(export, Export) else Export(export) for export in exports]
+    indexed = sorted(((export.path, *export.index) for export in known), key=_started)
     for path, steps, stamps in indexed:
         inside = within(steps, after=after)
         keep = rows.admit(
@@ -121,7 +122,7 @@ def run_history(
         )
         files.append((path, _spread(keep, inside)))
         sequencer.repeat(dict.fromkeys(rows.repeated, 0))
-    del indexed
+    del indexed, known
     if not files:
         yield from _pages(run, live, types, rows, after=after)
         return

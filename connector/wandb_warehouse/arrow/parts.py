@@ -21,6 +21,9 @@ __all__ = ["PartWriter", "RunCount"]
 ROW_GROUP = 1_000_000
 """Weight of the values put together and written at a time."""
 
+_READ_AT_ONCE = 122_880
+"""Rows of a row group, the same as of DuckDB's: it takes each over as it reads it and holds no more."""
+
 _NAMES = ("entity", "project", "run_id", "key")
 
 
@@ -104,14 +107,14 @@ class PartWriter:
         with pq.ParquetWriter(
             partial,
             _ENCODED,
-            compression="zstd",
-            compression_level=1,
+            compression="lz4",  # the files live for seconds: time counts, not size
+            write_statistics=False,  # they are read whole
             use_dictionary=[*_NAMES, "seq", "type"],
             column_encoding={"step": "DELTA_BINARY_PACKED"},
             store_schema=False,  # plain strings for any reader, however the pages are encoded
         ) as writer:
             for group in _groups(chunks, ROW_GROUP):
-                writer.write_batch(_batch(group), row_group_size=2 * ROW_GROUP)
+                writer.write_batch(_batch(group), row_group_size=_READ_AT_ONCE)
         return partial.rename(path)
 
 
@@ -158,43 +161,67 @@ def _groups(chunks: Iterator[Chunk], size: int) -> Iterator[list[Chunk]]:
 def _batch(chunks: list[Chunk]) -> pa.RecordBatch:
     """Put chunks one after another, names and kinds as dictionary columns."""
     lengths = [len(chunk) for chunk in chunks]
-    which = pa.concat_arrays(
-        [pa.repeat(pa.scalar(place, pa.int32()), length) for place, length in enumerate(lengths)]
-    )
-    names = [
-        [chunk.run.entity for chunk in chunks],
-        [chunk.run.project for chunk in chunks],
-        [chunk.run.run_id for chunk in chunks],
-        [chunk.key for chunk in chunks],
-    ]
-    encoded = [pa.array(column, pa.string()).dictionary_encode() for column in names]
-    kinds = pa.concat_arrays([_kinds(chunk) for chunk in chunks])
     return pa.RecordBatch.from_arrays(
         [
-            *(pa.DictionaryArray.from_arrays(name.indices.take(which), name.dictionary) for name in encoded),
+            _names([chunk.run.entity for chunk in chunks], lengths),
+            _names([chunk.run.project for chunk in chunks], lengths),
+            _names([chunk.run.run_id for chunk in chunks], lengths),
+            _names([chunk.key for chunk in chunks], lengths),
             pa.concat_arrays([chunk.step for chunk in chunks]),
-            pa.concat_arrays([_zeros(len(chunk)) if chunk.seq is None else chunk.seq for chunk in chunks]),
-            pa.DictionaryArray.from_arrays(kinds, KINDS),
+            _filled([chunk.seq for chunk in chunks], lengths, pa.scalar(0, pa.int64())),
+            _kinds(chunks, lengths),
             pa.concat_arrays([chunk.value for chunk in chunks]),
-            pa.concat_arrays(
-                [
-                    pa.nulls(len(chunk), pa.string()) if chunk.value_json is None else chunk.value_json
-                    for chunk in chunks
-                ]
-            ),
+            _filled([chunk.value_json for chunk in chunks], lengths, pa.scalar(None, pa.string())),
         ],
         schema=_ENCODED,
     )
 
 
-def _kinds(chunk: Chunk) -> pa.Int8Array:
-    if isinstance(chunk.type, str):
-        return pa.repeat(pa.scalar(VALUE_TYPES.index(chunk.type), pa.int8()), len(chunk))
-    return chunk.type.indices
+# Below, what is the same in all chunks, as it mostly is, is written in one piece and not chunk by chunk.
 
 
-def _zeros(length: int) -> pa.Int64Array:
-    return pa.repeat(pa.scalar(0, pa.int64()), length)
+def _names(names: list[str], lengths: list[int]) -> pa.DictionaryArray:
+    """Give one name a chunk as one a value."""
+    encoded = pa.array(names, pa.string()).dictionary_encode()
+    places = [pa.scalar(place, pa.int32()) for place in range(len(encoded.dictionary))]
+    if len(places) == 1:
+        indices = pa.repeat(places[0], sum(lengths))
+    else:
+        runs = zip(encoded.indices.to_pylist(), lengths, strict=True)
+        indices = pa.concat_arrays([pa.repeat(places[place], length) for place, length in runs])
+    return pa.DictionaryArray.from_arrays(indices, encoded.dictionary)
+
+
+def _filled(columns: list[pa.Array | None], lengths: list[int], filling: pa.Scalar) -> pa.Array:
+    """Put columns together, `filling` where a chunk has none."""
+    if all(column is None for column in columns):
+        return pa.repeat(filling, sum(lengths))
+    return pa.concat_arrays(
+        [
+            pa.repeat(filling, length) if column is None else column
+            for column, length in zip(columns, lengths, strict=True)
+        ]
+    )
+
+
+def _kinds(chunks: list[Chunk], lengths: list[int]) -> pa.DictionaryArray:
+    kinds = {chunk.type if isinstance(chunk.type, str) else None for chunk in chunks}
+    if len(kinds) == 1 and (only := kinds.pop()) is not None:
+        indices = pa.repeat(_place(only), sum(lengths))
+    else:
+        indices = pa.concat_arrays(
+            [
+                pa.repeat(_place(chunk.type), len(chunk))
+                if isinstance(chunk.type, str)
+                else chunk.type.indices
+                for chunk in chunks
+            ]
+        )
+    return pa.DictionaryArray.from_arrays(indices, KINDS)
+
+
+def _place(kind: str) -> pa.Int8Scalar:
+    return pa.scalar(VALUE_TYPES.index(kind), pa.int8())
 
 
 _DICTIONARIES = {

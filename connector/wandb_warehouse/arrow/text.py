@@ -74,8 +74,10 @@ def _unescape_match(match: re.Match[str]) -> str:
     return half + (chr(int(literal[1:], 16)) if len(slashes) % 2 else literal)
 
 
-_MANY_DIGITS = "[0-9]{19}"
-"""Where orjson may turn an integer into a float without a word: beyond -2^63..2^64-1, 19 digits and up."""
+_MANY_DIGITS = "(?:^|[^0-9.])[0-9]{19}"
+"""Where orjson may turn an integer into a float without a word: beyond -2^63..2^64-1, 19 digits and up.
+
+Digits behind a point are none: small floats have that many of them."""
 
 _MANY_DIGITS_TEXT = re.compile(_MANY_DIGITS)
 _MANY_DIGITS_BYTES = re.compile(_MANY_DIGITS.encode())

@@ -2,8 +2,8 @@
 
 import asyncio
 import os
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -55,7 +55,9 @@ class Blobs:
         self._stats = stats
         self._retries = retries
         self._private_allowed = private_allowed
-        self._http = http_client(limits, limits.blob_timeout, transport)
+        self._transport = transport
+        self._clients: list[httpx.AsyncClient] = []
+        self._idle: list[httpx.AsyncClient] = []
 
     async def download(self, url: str, path: Path) -> int:
         """Bytes of the file, which appears at `path` once it is whole.
@@ -67,7 +69,8 @@ class Blobs:
 
     async def aclose(self) -> None:
         """Close the connections."""
-        await self._http.aclose()
+        for client in self._clients:
+            await client.aclose()
 
     async def _attempt(self, url: str, path: Path) -> int:
         async with self._governor.slot(_LANE) as waited:
@@ -75,7 +78,8 @@ class Blobs:
             with _PartFile(path, self._limits.max_blob_bytes) as part:
                 try:
                     async with asyncio.timeout(self._limits.blob_timeout):
-                        await self._follow(url, part)
+                        with self._borrowed() as http:
+                            await self._follow(http, url, part)
                 except (TimeoutError, httpx.HTTPError) as error:
                     failure = network_error(error, url, self._limits.blob_timeout)
                     if isinstance(failure, TooHeavyError):  # a file cannot be asked for in parts
@@ -83,13 +87,29 @@ class Blobs:
                     raise failure from error
                 return part.publish()
 
-    async def _follow(self, url: str, part: "_PartFile") -> None:
+    @contextmanager
+    def _borrowed(self) -> Iterator[httpx.AsyncClient]:
+        """A client that nobody else uses meanwhile.
+
+        A connection pool looks at each of its connections for every request, at a cost that exceeds the download of a
+        small file: pools of one connection are made, as many as downloads run at once.
+        """
+        if not self._idle:
+            self._idle.append(http_client(self._limits, self._limits.blob_timeout, self._transport))
+            self._clients += self._idle
+        client = self._idle.pop()
+        try:
+            yield client
+        finally:
+            self._idle.append(client)
+
+    async def _follow(self, http: httpx.AsyncClient, url: str, part: "_PartFile") -> None:
         target = _parsed(url)
         for _ in range(self._limits.redirects + 1):
             self._check_address(target)
             self._stats.requests += 1
             headers = {"Accept-Encoding": "identity", "Accept": "*/*"}
-            async with self._http.stream("GET", target, headers=headers) as response:
+            async with http.stream("GET", target, headers=headers) as response:
                 self._governor.observe(_LANE, response.status_code, response.headers)
                 peer = peer_address(response)
                 if peer is not None and is_private_host(peer) and not self._private_allowed():

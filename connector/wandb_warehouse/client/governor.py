@@ -16,6 +16,9 @@ from weakref import WeakKeyDictionary
 
 __all__ = ["Governor", "http_date", "retry_after"]
 
+CONCURRENCY = {"api": 8, "blobs": 24}
+"""Requests of each lane at once; an object store has no quota of W&B's, and small files wait for the network only."""
+
 LOW_QUOTA = 0.1
 """Below this share of the quota, requests are spread over the rest of the window."""
 
@@ -36,7 +39,8 @@ class _Lane:
 class Governor:
     """Lets at most `concurrency` requests of a lane run at once, and none before the server wants it.
 
-    A lane is a server as far as its limits go: `api` and `blobs`. Waits are capped at `max_wait` seconds,
+    A lane is a server as far as its limits go: `api` and `blobs`, each with its
+    own `CONCURRENCY` unless one is given. Waits are capped at `max_wait` seconds,
     whatever the server says. It is bound to no event loop; `clock` (seconds, monotonic), `wall` (seconds
     since 1970) and `sleep` can be replaced, so that tests do not wait.
     """
@@ -44,7 +48,7 @@ class Governor:
     def __init__(
         self,
         *,
-        concurrency: int = 8,
+        concurrency: int | None = None,
         max_wait: float = 300.0,
         clock: Callable[[], float] = time.monotonic,
         wall: Callable[[], float] = time.time,
@@ -63,7 +67,7 @@ class Governor:
         state = self._lanes.setdefault(lane, _Lane())
         loop = asyncio.get_running_loop()
         if loop not in state.gates:
-            state.gates[loop] = asyncio.Semaphore(self._concurrency)
+            state.gates[loop] = asyncio.Semaphore(self._concurrency or CONCURRENCY[lane])
         async with state.gates[loop]:
             waited = await self.pause(self._reserve(state))
             # Another answer may have moved the time while this request slept.

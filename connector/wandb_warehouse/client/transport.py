@@ -10,6 +10,7 @@ from base64 import b64encode
 from collections.abc import AsyncIterator, Generator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Any
 
@@ -28,8 +29,8 @@ __all__ = ["Moved", "Reply", "Transport", "http_client", "network_error", "peer_
 USER_AGENT = "wandb-warehouse"
 _LANE = "api"
 _LATER = "run the sync again later"
-_LONG_NUMBER = re.compile(rb"[0-9]{19}")
-"""What orjson may round: it keeps integers of 64 bits only."""
+_LONG_NUMBER = re.compile(rb"(?<![0-9.])[0-9]{19}")
+"""What orjson may round: it keeps integers of 64 bits only. Digits behind a point are no integer."""
 
 
 @dataclass(frozen=True)
@@ -212,11 +213,6 @@ def http_client(
     # Their INFO lines hold whole addresses, and the signature is part of a signed one.
     for library in ("httpx", "httpcore"):
         logging.getLogger(library).setLevel(logging.WARNING)
-    verify: ssl.SSLContext | bool = True
-    if transport is None:
-        verify = httpx.create_ssl_context(trust_env=False)
-        # The system's authorities too: self-hosted servers often have a private one.
-        verify.load_default_certs()
     return httpx.AsyncClient(
         auth=auth,
         cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
@@ -225,8 +221,17 @@ def http_client(
         follow_redirects=False,
         trust_env=False,
         transport=transport,
-        verify=verify,
+        verify=True if transport is not None else _authorities(),
     )
+
+
+@cache
+def _authorities() -> ssl.SSLContext:
+    """Whom to trust: reading them takes longer than a request, and every client trusts the same."""
+    context = httpx.create_ssl_context(trust_env=False)
+    # The system's authorities too: self-hosted servers often have a private one.
+    context.load_default_certs()
+    return context
 
 
 def network_error(error: Exception, url: str, deadline: float) -> WarehouseError:

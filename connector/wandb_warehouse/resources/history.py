@@ -19,7 +19,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from wandb_warehouse.arrow import HistoryBatch, PartWriter, RunRef, export_index, run_history
+from wandb_warehouse.arrow import Export, HistoryBatch, PartWriter, RunRef, run_history
 from wandb_warehouse.arrow.history import NO_STEP, index_rows
 from wandb_warehouse.arrow.merge import SAME_MOMENT
 from wandb_warehouse.client import ExpiredUrlError, Exports, WandbClient
@@ -254,7 +254,7 @@ class HistoryReader:
     async def _read_runs(
         self,
         tasks: Sequence[HistoryTask],
-        files: Sequence[Sequence[Path]],
+        files: Sequence[Sequence[Export]],
         told: Mapping[str, Exports],
         *,
         all_live: bool = False,
@@ -262,15 +262,15 @@ class HistoryReader:
         """Read the live rows past each run's files, and put both together."""
         spans = await asyncio.to_thread(
             lambda: [
-                _live_span(task, paths, all_live=all_live) for task, paths in zip(tasks, files, strict=True)
+                _live_span(task, theirs, all_live=all_live) for task, theirs in zip(tasks, files, strict=True)
             ]
         )
         run = tasks[0].run
         live = await read_spans(self._client, run.entity, run.project, spans)
         return await asyncio.to_thread(
             lambda: [
-                _combine(task, paths, live[task.run.run_id], told.get(task.run.run_id))
-                for task, paths in zip(tasks, files, strict=True)
+                _combine(task, theirs, live[task.run.run_id], told.get(task.run.run_id))
+                for task, theirs in zip(tasks, files, strict=True)
             ]
         )
 
@@ -300,7 +300,7 @@ class HistoryReader:
         asks = [(task.run.run_id, ("_step",)) for task in group]
         return await self._client.exports(run.entity, run.project, asks)
 
-    async def _download(self, task: HistoryTask, told: Exports | None, folder: Path) -> list[Path]:
+    async def _download(self, task: HistoryTask, told: Exports | None, folder: Path) -> list[Export]:
         """Download a run's exports; none where its live rows reach back to what is stored."""
         if told is None or not told.urls or _reaches_back(told, task):
             return []
@@ -315,7 +315,7 @@ class HistoryReader:
             else:
                 self._report.exports += len(paths)
                 self._report.export_bytes += sum(sizes)
-                return paths
+                return list(map(Export, paths))
         raise AssertionError  # the loop returns or raises
 
     async def _keep(self, read: _Read) -> None:
@@ -375,11 +375,11 @@ def _reaches_back(told: Exports, task: HistoryTask) -> bool:
     return task.after is not None and bool(steps) and min(steps) <= task.after + 1
 
 
-def _live_span(task: HistoryTask, files: Sequence[Path], *, all_live: bool) -> Span:
+def _live_span(task: HistoryTask, files: Sequence[Export], *, all_live: bool) -> Span:
     """Steps to read as live rows: past the files' last step, or all of them."""
     start, rows = task.start, task.missing_rows
     if files and not all_live:
-        steps = [export_index(path)[0] for path in files]
+        steps = [file.index[0] for file in files]
         start = max([start, *(pc.max(each).as_py() + 1 for each in steps if len(each))])
         rows = max(0, rows - sum(pc.sum(pc.greater_equal(each, task.start)).as_py() or 0 for each in steps))
     stop = task.last_step + 1
@@ -390,7 +390,7 @@ def _live_span(task: HistoryTask, files: Sequence[Path], *, all_live: bool) -> S
     return Span(task.run.run_id, start, stop, rows)
 
 
-def _combine(task: HistoryTask, files: Sequence[Path], rows: Sequence[str], told: Exports | None) -> _Read:
+def _combine(task: HistoryTask, files: Sequence[Export], rows: Sequence[str], told: Exports | None) -> _Read:
     batches = list(run_history(task.run, task.key_types, exports=files, live=[rows], after=task.after))
     source = {(True, True): "mixed", (True, False): "exports", (False, True): "live"}
     skipped = bool(told and told.urls and not files)
@@ -398,12 +398,12 @@ def _combine(task: HistoryTask, files: Sequence[Path], rows: Sequence[str], told
     return _Read(task, batches, source.get((bool(files), bool(rows)), "none"), rewound)
 
 
-def _is_rewound(task: HistoryTask, files: Sequence[Path], rows: Sequence[str], *, skipped: bool) -> bool:
+def _is_rewound(task: HistoryTask, files: Sequence[Export], rows: Sequence[str], *, skipped: bool) -> bool:
     """Tell whether the row stored last is gone or another one now, as far as it was read again."""
     if task.after_timestamp is None:
         return False
     stamps: list[float | None] = []
-    for steps, moments in [*map(export_index, files), index_rows(rows)]:
+    for steps, moments in [*(file.index for file in files), index_rows(rows)]:
         stamps += moments.filter(pc.equal(steps, task.after)).to_pylist()
     if not stamps:
         return not skipped  # it may stand in an export that was not needed

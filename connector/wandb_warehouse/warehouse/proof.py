@@ -28,6 +28,10 @@ every touched run: without a row of its own a run must have none.
 """
 
 
+_DUPLICATES: dict[tuple[str, ...], str] = {(*RUN_KEY, "key", "step", "seq"): "duplicate_steps"}
+"""Primary keys with a statement of their own to find them stored twice: the one of the history, for its size."""
+
+
 @dataclass(frozen=True)
 class Difference:
     """One finding of the proof: the check, the table, the run, and what differs."""
@@ -94,12 +98,13 @@ def prove(
     connection.register("expectations", expectations)
     found: list[Difference] = []
 
-    def check(name: str, table: str, **identifiers: str) -> None:
-        rows = connection.execute(statement(name, table=table, **identifiers)).fetchall()
+    def check(name: str, table: str, text: str | None = None, **identifiers: str) -> None:
+        rows = connection.execute(statement(text or name, table=table, **identifiers)).fetchall()
         found.extend(Difference(name, table, *row) for row in sorted(rows))
 
     for table in per_run:
-        check("duplicate_keys", table.name, key=", ".join(f'"{name}"' for name in table.primary_key))
+        key = ", ".join(f'"{name}"' for name in table.primary_key)
+        check("duplicate_keys", table.name, _DUPLICATES.get(table.primary_key, "duplicate_keys"), key=key)
         if table.name in expected:
             check("wrong_counts", table.name)
         if table.name != "runs":

@@ -1,0 +1,123 @@
+"""The sandbox in a process of its own, filled with generated runs: the server every scenario reads from.
+
+Started by `harness.Server`; prints one line of JSON with its addresses, and ends when its input does.
+
+Exports are written directly from random doubles, so that filling takes seconds. Runs beyond `distinct` share the
+bodies of earlier ones; each still has addresses, details and rows of its own as far as a client can tell.
+"""
+
+import io
+import json
+import sys
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from wandb_warehouse.sandbox import DEFAULT_KEY, Sandbox
+
+ENTITY, PROJECT = "bench", "runs"
+_CREATED = 1_700_000_000
+
+
+@dataclass(frozen=True)
+class Shape:
+    """Runs to serve: how many, how many rows each, values a row (`_timestamp` and `_runtime` among them)."""
+
+    runs: int
+    rows: int
+    keys: int
+    exported: bool = True
+    distinct: int = 200
+    config: int = 3
+
+    @property
+    def values(self) -> int:
+        """History values in all."""
+        return self.runs * self.rows * self.keys
+
+
+def main() -> None:
+    """Fill a sandbox as the first argument says, serve it at every latency the second lists, until input ends."""
+    shape = Shape(**json.loads(sys.argv[1]))
+    boxes = [Sandbox(latency=latency) for latency in json.loads(sys.argv[2])]
+    for box in boxes:
+        box.store = boxes[0].store
+        box.start()
+    _fill(boxes[0], shape)
+    store = boxes[0].store
+    exports = {
+        run.name: store.export_paths(run) for run in store.projects[ENTITY, PROJECT].live_runs if run.exports
+    }
+    told = {
+        "key": DEFAULT_KEY,
+        "servers": [{"base": box.base_url, "storage": box.storage_url} for box in boxes],
+        "exports": exports,
+    }
+    print(json.dumps(told), flush=True)
+    for line in sys.stdin:  # one line asks for the number of requests seen since the last one
+        assert line
+        print(sum(len(box.requests) for box in boxes), flush=True)
+        for box in boxes:
+            box.clear_requests()
+    for box in boxes:
+        box.stop()
+
+
+def _fill(box: Sandbox, shape: Shape) -> None:
+    rng = np.random.default_rng(7)
+    models = []
+    for number in range(min(shape.runs, shape.distinct if shape.exported else 4)):
+        columns = _columns(rng, shape)
+        names = list(columns)
+        # An exported run is never read as lines: one set of them is enough for the index and the counts.
+        if shape.rows and (number == 0 or not shape.exported):
+            lines = [
+                dict(zip(names, row, strict=True))
+                for row in zip(*map(np.ndarray.tolist, columns.values()), strict=True)
+            ]
+        else:
+            lines = []
+        model = box.add_run("bench", "models", f"m{number:05d}", rows=lines)
+        if shape.exported and shape.rows:
+            body = _parquet(columns)
+            box.store.add_exports(model, [body], shape.rows, replace=True)
+        models.append(model)
+    for number in range(shape.runs):
+        model = models[number % len(models)]
+        run = box.add_run(
+            ENTITY,
+            PROJECT,
+            f"r{number:06d}",
+            config={"lr": 10.0 ** -(number % 5), "model": {"layers": number % 7, "name": f"m{number % 7}"}}
+            | {f"option_{place}": number + place for place in range(shape.config - 3)},
+            summary={"loss": float(rng.random()), "_step": shape.rows - 1, "_runtime": float(shape.rows)},
+            created_at=_CREATED + number,
+        )
+        run.history = models[0].history if shape.exported else model.history
+        run.exports, run.exported = model.exports, len(run.history) if model.exports else 0
+
+
+def _columns(rng: np.random.Generator, shape: Shape) -> dict[str, np.ndarray]:
+    steps = np.arange(shape.rows)
+    columns: dict[str, np.ndarray] = {"_step": steps}
+    if shape.keys:
+        columns |= {
+            "_timestamp": 1.7e9 + steps * 1.5 + rng.random(shape.rows),
+            "_runtime": steps * 1.5 + 0.25,
+        }
+    for number in range(shape.keys - 2):
+        noise = rng.random(shape.rows)
+        columns["loss" if number == 0 else f"train/metric_{number}"] = noise / np.sqrt(steps + 1.0)
+    return columns
+
+
+def _parquet(columns: dict[str, np.ndarray]) -> bytes:
+    sink = io.BytesIO()
+    pq.write_table(pa.table(columns), sink, use_dictionary=False, compression="snappy", store_schema=False)
+    return sink.getvalue()
+
+
+if __name__ == "__main__":
+    main()

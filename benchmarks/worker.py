@@ -1,0 +1,183 @@
+"""One measured task in a process of its own, as a user would run it; prints one line of JSON.
+
+    python -m benchmarks.worker TASK '{"base": ..., "key": ..., ...}'
+
+The seconds are those of the task, without interpreter start and imports of the libraries it names at its top;
+`memory` is the most resident memory of the whole process, in bytes.
+"""
+
+# ruff: noqa: PLC0415 - a task imports what it measures, and nothing of the others
+
+import json
+import os
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+Task = Callable[[dict[str, Any]], dict[str, Any]]
+
+
+def sync(asked: dict[str, Any]) -> dict[str, Any]:
+    """Our sync into a published DuckDB file."""
+    from wandb_warehouse.client import Connection, Secret
+    from wandb_warehouse.resources import ProjectPath
+    from wandb_warehouse.sync import SyncOptions
+    from wandb_warehouse.sync import sync as run_sync
+
+    options = SyncOptions(
+        (ProjectPath.parse(asked["project"]),),
+        Connection(asked["base"], Secret(asked["key"]), "environment"),
+        Path(asked["warehouse"]),
+        history=asked.get("history", "full"),
+    )
+    started = time.perf_counter()
+    report = run_sync(options)
+    seconds = time.perf_counter() - started
+    assert not report.quarantined, report.quarantined
+    return {
+        "seconds": seconds,
+        "values": report.values,
+        "requests": report.requests,
+        "phases": report.seconds,
+        "published": report.published,
+    }
+
+
+def scan_history(asked: dict[str, Any]) -> dict[str, Any]:
+    """The official client: `scan_history` of one run after another, into one pandas frame."""
+    import pandas as pd
+
+    api = _official(asked)
+    started = time.perf_counter()
+    frames = []
+    for run in api.runs(asked["project"])[: asked["runs"]]:
+        frame = pd.DataFrame(list(run.scan_history()))
+        frame["run_id"] = run.id
+        frames.append(frame)
+    history = pd.concat(frames, ignore_index=True)
+    seconds = time.perf_counter() - started
+    return {"seconds": seconds, "rows": len(history), "runs": len(frames)}
+
+
+def list_runs(asked: dict[str, Any]) -> dict[str, Any]:
+    """The official client: every run with config and summary, into one pandas frame."""
+    import pandas as pd
+
+    api = _official(asked)
+    started = time.perf_counter()
+    runs = api.runs(asked["project"], lazy=False)
+    frame = pd.DataFrame(
+        [{"id": run.id, "config": dict(run.config), "summary": dict(run.summary)} for run in runs]
+    )
+    return {"seconds": time.perf_counter() - started, "runs": len(frame)}
+
+
+def _official(asked: dict[str, Any]) -> Any:
+    os.environ |= {
+        "WANDB_BASE_URL": asked["base"],
+        "WANDB_API_KEY": asked["key"],
+        "WANDB_CACHE_DIR": str(Path(asked["folder"]) / "cache"),
+        "WANDB_DIR": asked["folder"],
+        "WANDB_SILENT": "true",
+    }
+    import wandb
+
+    api = wandb.Api()
+    api.viewer  # noqa: B018 - asks the server: the client's own service is up before the clock starts
+    return api
+
+
+def floor(asked: dict[str, Any]) -> dict[str, Any]:
+    """The least work: the same files, 16 downloads at a time, and one statement into the same long table."""
+    import http.client
+    from concurrent.futures import ThreadPoolExecutor
+    from threading import local
+    from urllib.parse import urlsplit
+
+    import duckdb
+
+    place = urlsplit(asked["storage"])
+    paths = json.loads(Path(asked["exports"]).read_text())
+    folder = Path(asked["folder"]) / "files"
+    folder.mkdir()
+    mine = local()
+
+    def download(item: tuple[str, str]) -> None:
+        run, path = item
+        if not hasattr(mine, "connection"):
+            mine.connection = http.client.HTTPConnection(str(place.hostname), place.port)
+        mine.connection.request("GET", path)
+        (folder / f"{run}.parquet").write_bytes(mine.connection.getresponse().read())
+
+    started = time.perf_counter()
+    with ThreadPoolExecutor(16) as pool:
+        list(pool.map(download, [(run, path) for run, urls in paths.items() for path in urls]))
+    downloaded = time.perf_counter() - started
+    with duckdb.connect(str(Path(asked["folder"]) / "floor.duckdb")) as connection:
+        connection.execute(f"""
+            CREATE TABLE history AS
+            SELECT 'bench' AS entity, 'runs' AS project, parse_filename(filename, true) AS run_id, key, _step AS step,
+                   0::BIGINT AS seq, 'number' AS type, value, NULL::JSON AS value_json
+            FROM (UNPIVOT read_parquet('{folder}/*.parquet', filename = true)
+                  ON COLUMNS(* EXCLUDE (filename, _step)) INTO NAME key VALUE value)
+        """)
+        connection.execute("CHECKPOINT")
+        values = connection.execute("SELECT count(*) FROM history").fetchall()[0][0]
+    return {"seconds": time.perf_counter() - started, "download": downloaded, "values": values}
+
+
+def queries(asked: dict[str, Any]) -> dict[str, Any]:
+    """The same questions to a warehouse and to a native wide table, in turn."""
+    import duckdb
+    from benchmarks.queries import QUESTIONS
+
+    from wandb_warehouse.warehouse import open_readonly
+
+    seconds: dict[str, list[tuple[float, float]]] = {name: [] for name in QUESTIONS}
+    with open_readonly(asked["warehouse"]) as ours, duckdb.connect(asked["wide"], read_only=True) as wide:
+        for name, (long_sql, wide_sql) in QUESTIONS.items():
+            same = sorted(ours.execute(long_sql).fetchall()) == sorted(wide.execute(wide_sql).fetchall())
+            assert same, f"{name}: the two tables answer differently"
+            for _ in range(asked["repeats"]):
+                pair = []
+                for connection, sql in ((ours, long_sql), (wide, wide_sql)):
+                    started = time.perf_counter()
+                    connection.execute(sql).fetchall()
+                    pair.append(time.perf_counter() - started)
+                seconds[name].append((pair[0], pair[1]))
+    return {"pairs": seconds}
+
+
+def wide_table(asked: dict[str, Any]) -> dict[str, Any]:
+    """A native wide table from the same files: a row a step, a column a metric, ordered by run and step."""
+    import duckdb
+
+    with duckdb.connect(asked["wide"]) as connection:
+        connection.execute(f"""
+            CREATE TABLE history AS
+            SELECT parse_filename(filename, true) AS run_id, * EXCLUDE (filename)
+            FROM read_parquet('{asked["files"]}/*.parquet', filename = true) ORDER BY run_id, _step
+        """)
+        connection.execute(f"ATTACH '{asked['warehouse']}' AS warehouse (READ_ONLY)")
+        connection.execute("CREATE TABLE run_config AS FROM warehouse.run_config")
+    return {"bytes": Path(asked["wide"]).stat().st_size}
+
+
+TASKS: dict[str, Task] = {
+    task.__name__: task for task in (sync, scan_history, list_runs, floor, queries, wide_table)
+}
+
+
+def _peak_memory() -> int:
+    """Most resident bytes of this process since it was started (not of what started it, as getrusage has it)."""
+    for line in Path("/proc/self/status").read_text().splitlines():
+        if line.startswith("VmHWM:"):
+            return int(line.split()[1]) * 1024
+    raise RuntimeError("this system does not tell a process's peak memory")
+
+
+if __name__ == "__main__":
+    outcome = TASKS[sys.argv[1]](json.loads(sys.argv[2]))
+    print(json.dumps(outcome | {"memory": _peak_memory()}))
