@@ -3,6 +3,7 @@
 import json
 import math
 import random
+import signal
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -167,3 +168,8 @@ def wrong_histories(box: Sandbox, warehouse: Path) -> dict[str, str]:
     gone = {(e, p, run.name) for (e, p), home in box.store.projects.items() for run in home.runs.values()}
     assert found.keys() <= gone, "history of runs that never were"
     return wrong
+
+
+def heed_interrupts() -> None:
+    """Undo, in a child process, what a shell does to jobs in the background: they and all they start ignore Ctrl-C."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)

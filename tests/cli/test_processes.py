@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from cli.commands import COMMAND, Cli
+from support import heed_interrupts
 from wandb_warehouse.cli.sandbox import DEMO_PROJECT, fill_demo_project
 from wandb_warehouse.sandbox import Sandbox
 
@@ -22,7 +23,12 @@ _started: list[subprocess.Popen[str]] = []
 
 def _start(home: Path, *arguments: str) -> subprocess.Popen[str]:
     running = subprocess.Popen(
-        [str(COMMAND), *arguments], cwd=home, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        [str(COMMAND), *arguments],
+        cwd=home,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=heed_interrupts,
     )
     _started.append(running)
     return running

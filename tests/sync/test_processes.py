@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from support import query, training, wrong_histories
+from support import heed_interrupts, query, training, wrong_histories
 from wandb_warehouse.sandbox import Fault, Sandbox
 from wandb_warehouse.warehouse import content_digest
 
@@ -44,7 +44,12 @@ def start(box: Sandbox, warehouse: Path) -> Iterator[Start]:
     def run() -> "subprocess.Popen[str]":
         arguments = [sys.executable, "-W", "error", "-c", _SYNC, "sync", "e/p"]
         process = subprocess.Popen(
-            arguments, env=os.environ | settings, cwd=warehouse.parent, stderr=subprocess.PIPE, text=True
+            arguments,
+            env=os.environ | settings,
+            cwd=warehouse.parent,
+            stderr=subprocess.PIPE,
+            text=True,
+            preexec_fn=heed_interrupts,
         )
         started.append(process)
         return process
