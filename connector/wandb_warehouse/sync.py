@@ -29,9 +29,9 @@ from wandb_warehouse.resources import (
     HistoryMode,
     KnownMarks,
     ProjectMarks,
-    ProjectPath,
     RunMark,
     RunResult,
+    Scope,
     extraction_source,
 )
 from wandb_warehouse.schema import TABLES
@@ -63,7 +63,8 @@ RunKey = tuple[str, str, str]
 class SyncOptions:
     """What one sync does."""
 
-    projects: tuple[ProjectPath, ...]
+    projects: tuple[Scope, ...]
+    """Projects, and patterns of projects that are resolved when the sync begins."""
     connection: Connection
     warehouse: Path
     history: HistoryMode = "full"
@@ -97,6 +98,8 @@ class SyncReport:
     """Wall time by phase: list, extract, load, prove, publish, total."""
     quarantined: dict[str, str] = field(default_factory=dict)
     """Why a run is left out or incomplete, by entity/project/run id."""
+    failed: dict[str, str] = field(default_factory=dict)
+    """Why a project is left as it was, by its name."""
 
     @property
     def published(self) -> bool:
@@ -111,15 +114,20 @@ class SyncReport:
         """Raise what the caller has to know although the sync was published.
 
         Raises:
-            PartialError: some runs were left out or are incomplete.
+            PartialError: some projects or runs were left out or are incomplete.
         """
-        if self.quarantined:
-            shown = "; ".join(f"{run}: {why}" for run, why in list(self.quarantined.items())[:_SHOWN])
-            more = f" and {len(self.quarantined) - _SHOWN} more" if len(self.quarantined) > _SHOWN else ""
-            raise PartialError(
-                f"{len(self.quarantined)} of {self.runs_listed} runs are incomplete ({shown}{more})",
-                mend="everything else was published; they are tried again in the next sync",
+        total = len({*self.projects, *self.failed})
+        troubles = [
+            f"{len(reasons)} of {count} {what} ({_some(reasons)})"
+            for reasons, count, what in (
+                (self.failed, total, "projects could not be read"),
+                (self.quarantined, self.runs_listed, "runs are incomplete"),
             )
+            if reasons
+        ]
+        if troubles:
+            mend = "everything else was published; they are tried again in the next sync"
+            raise PartialError("; ".join(troubles), mend=mend)
 
 
 SyncWatch = Callable[[ExtractionReport, Stats], AbstractContextManager[None]]
@@ -363,12 +371,20 @@ def _fill(report: SyncReport, counted: ExtractionReport, stats: Stats) -> None:
     report.runs_unchanged = counted.runs_listed - counted.runs_changed
     report.runs_quarantined = len(counted.quarantined)
     report.quarantined = dict(counted.quarantined)
+    report.projects = list(counted.projects)
+    report.failed = dict(counted.failed)
     report.rows = counted.rows
     report.values = counted.values
     report.requests = stats.requests
     report.retries = stats.retries
     report.bytes = stats.bytes
     report.waited_seconds = round(stats.waited_seconds, 3)
+
+
+def _some(reasons: Mapping[str, str]) -> str:
+    """The first few names with their reasons."""
+    shown = "; ".join(f"{name}: {why}" for name, why in list(reasons.items())[:_SHOWN])
+    return f"{shown} and {len(reasons) - _SHOWN} more" if len(reasons) > _SHOWN else shown
 
 
 def _raise_differences(differences: Sequence[Difference]) -> None:

@@ -157,7 +157,7 @@ def test_resources_are_the_declared_tables() -> None:
         assert keys == [column for column in declared.names if column in declared.primary_key]
 
 
-@pytest.mark.parametrize("wrong", ["", "e", "e/", "/p", "e/p/r"])
+@pytest.mark.parametrize("wrong", ["", "e/", "/p", "e/p/r", "e*", "*/p", "e/a/*"])
 def test_a_project_is_entity_and_name(wrong: str) -> None:
     """What is not ENTITY/PROJECT is refused, with the way to write it."""
     with pytest.raises(ConfigError, match="my-team/my-project"):

@@ -17,7 +17,7 @@ __all__ = ["show_report", "sync"]
 @click.command(
     short_help="Bring the warehouse up to date.", epilog="Example: wandb-warehouse sync my-team/my-project"
 )
-@click.argument("projects", nargs=-1, metavar="[ENTITY/PROJECT]...")
+@click.argument("projects", nargs=-1, metavar="[ENTITY/PROJECT | ENTITY/GLOB | ENTITY]...")
 @warehouse_option
 @click.option(
     "--history",
@@ -44,7 +44,9 @@ def sync(
     sweep: bool | None,
     as_json: bool,
 ) -> None:
-    """Bring the warehouse up to date with W&B projects.
+    """Bring the warehouse up to date with W&B projects: named ones, those a glob matches, or all of an entity.
+
+    One project that cannot be read does not stop the others; it is named, and the exit code is 6.
 
     Without arguments: WANDB_ENTITY and WANDB_PROJECT, or else the projects of [sources.wandb] in .dlt/config.toml.
     """

@@ -9,13 +9,8 @@ from wandb_warehouse.resources.extraction import Extraction, HistoryMode, RunRes
 from wandb_warehouse.resources.listing import ProjectPath
 from wandb_warehouse.resources.marks import Cursor, DltStateMarks, KnownMarks, Marks, ProjectMarks, RunMark
 from wandb_warehouse.resources.report import ExtractionReport
-from wandb_warehouse.resources.source import (
-    RESOURCES,
-    column_hints,
-    extraction_source,
-    parse_projects,
-    wandb_source,
-)
+from wandb_warehouse.resources.scopes import ProjectPattern, Scope, parse_projects
+from wandb_warehouse.resources.source import RESOURCES, column_hints, extraction_source, wandb_source
 
 __all__ = [
     "RESOURCES",
@@ -28,8 +23,10 @@ __all__ = [
     "Marks",
     "ProjectMarks",
     "ProjectPath",
+    "ProjectPattern",
     "RunMark",
     "RunResult",
+    "Scope",
     "column_hints",
     "extraction_source",
     "parse_projects",

@@ -28,13 +28,14 @@ from wandb_warehouse.arrow import (
     run_tables,
 )
 from wandb_warehouse.client import WandbClient
-from wandb_warehouse.errors import FatalRemoteError
+from wandb_warehouse.errors import FatalRemoteError, WarehouseError
 from wandb_warehouse.resources.bridge import EventLoopThread
 from wandb_warehouse.resources.details import Detail, one_line, parts, read_details
 from wandb_warehouse.resources.history import HistoryReader, HistoryTask, RunOutcome
 from wandb_warehouse.resources.listing import Listing, ProjectPath, list_project
 from wandb_warehouse.resources.marks import Cursor, Marks, ProjectMarks, RunMark
 from wandb_warehouse.resources.report import ExtractionReport
+from wandb_warehouse.resources.scopes import Scope, read_projects, resolve
 from wandb_warehouse.resources.spool import Part, TableSpool
 from wandb_warehouse.schema import TABLES
 
@@ -85,6 +86,8 @@ class _Details:
     moved: list[_Moved] = field(default_factory=list)
     started: dict[ProjectPath, datetime] = field(default_factory=dict)
     projects: list[ProjectPath] = field(default_factory=list)
+    unfinished: set[ProjectPath] = field(default_factory=set)
+    """Projects of which not every run was looked at: their cursor must not move."""
 
 
 class Extraction:
@@ -95,7 +98,7 @@ class Extraction:
 
     def __init__(
         self,
-        projects: Sequence[ProjectPath],
+        projects: Sequence[Scope],
         open_client: Callable[[], WandbClient],
         marks: Marks,
         *,
@@ -105,7 +108,7 @@ class Extraction:
         sweep: bool = False,
         full_refresh: bool = False,
     ) -> None:
-        self.projects = tuple(projects)
+        self.scopes = tuple(projects)
         self.report = ExtractionReport()
         self.results: list[RunResult] = []
         self._open_client = open_client
@@ -165,8 +168,11 @@ class Extraction:
                 for result in self.results
                 if (result.run.entity, result.run.project) == (path.entity, path.project)
             }
-            cursor = Cursor(started, Cursor.text(self._filters))
-            self._marks.record(path.entity, path.project, cursor, marks)
+            cursor: Cursor | None = Cursor(started, Cursor.text(self._filters))
+            if path in details.unfinished:
+                cursor = self._marks.project(path.entity, path.project).cursor
+            if cursor is not None:  # nothing is remembered of a new project that was not read to its end
+                self._marks.record(path.entity, path.project, cursor, marks)
 
     def _result(
         self, moved: _Moved, details: _Details, outcome: RunOutcome | None, count: RunCount | None
@@ -223,7 +229,8 @@ class Extraction:
     async def _read_details(self, client: WandbClient) -> _Details:
         details = _Details()
         with TableSpool(self._work()) as spool:
-            for path in self.projects:
+
+            async def read(path: ProjectPath) -> None:
                 self.report.phase = "listing"
                 marks = self._marks.project(path.entity, path.project)
                 if self._full_refresh:
@@ -237,6 +244,7 @@ class Extraction:
                     want_history=self._mode != "none",
                 )
                 details.started[path] = listing.server_time
+                details.unfinished.add(path)
                 self.report.runs_listed += listing.listed
                 self.report.runs_unchanged += listing.listed - len(listing.changed)
                 self.report.phase = "details"
@@ -249,6 +257,13 @@ class Extraction:
                 if any(moved.details_changed for moved in details.moved[before:]) or marks.cursor is None:
                     spool.add("projects", _project_row(path, listing))
                     details.projects.append(path)
+                details.unfinished.remove(path)
+
+            failed: dict[str, WarehouseError] = {}
+            paths = await resolve(client, self.scopes, failed)
+            self.report.projects = [str(path) for path in paths]
+            await read_projects(client, paths, read, failed)
+            self.report.failed = {name: one_line(error) for name, error in failed.items()}
             details.parts = spool.close()
         self.report.runs_changed = len(details.moved)
         return details

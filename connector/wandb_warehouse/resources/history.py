@@ -23,10 +23,11 @@ from wandb_warehouse.arrow import HistoryBatch, PartWriter, RunRef, export_index
 from wandb_warehouse.arrow.history import NO_STEP, index_rows
 from wandb_warehouse.arrow.merge import SAME_MOMENT
 from wandb_warehouse.client import ExpiredUrlError, Exports, WandbClient
-from wandb_warehouse.errors import FatalRemoteError, RemoteError
+from wandb_warehouse.errors import FatalRemoteError
 from wandb_warehouse.resources.details import one_line, parts
 from wandb_warehouse.resources.marks import RunMark
 from wandb_warehouse.resources.report import ExtractionReport
+from wandb_warehouse.resources.scopes import OF_ONE_PROJECT
 from wandb_warehouse.resources.spool import Part
 from wandb_warehouse.resources.windows import Span, read_spans
 
@@ -228,7 +229,7 @@ class HistoryReader:
         """Read a group and keep it; where it cannot be read, look for the run that is the cause part by part."""
         try:
             reads = await self._attempt(group)
-        except (RemoteError, pa.ArrowException) as error:
+        except (*OF_ONE_PROJECT, pa.ArrowException) as error:
             await self._client.viewer()  # where the server itself is down, no run is to blame
             if len(group) == 1:
                 self._give_up(group[0], error)

@@ -19,4 +19,8 @@ class ExtractionReport:
     export_bytes: int = 0
     quarantined: dict[str, str] = field(default_factory=dict)
     """Why a run is left out or incomplete, by entity/project/run id."""
+    projects: list[str] = field(default_factory=list)
+    """The projects that are meant, patterns resolved."""
+    failed: dict[str, str] = field(default_factory=dict)
+    """Why a project or pattern could not be read, by its name."""
     phase: str = "listing"

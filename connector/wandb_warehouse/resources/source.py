@@ -8,10 +8,9 @@ from dlt.common.schema.typing import TColumnSchema, TDeleteInsertStrategyDict
 from dlt.extract import DltResource
 
 from wandb_warehouse.client import WandbClient
-from wandb_warehouse.errors import ConfigError
 from wandb_warehouse.resources.extraction import Extraction, HistoryMode
-from wandb_warehouse.resources.listing import ProjectPath
 from wandb_warehouse.resources.marks import DltStateMarks
+from wandb_warehouse.resources.scopes import parse_projects
 from wandb_warehouse.resources.spool import Part
 from wandb_warehouse.schema import RUN_KEY, TABLES, Table
 from wandb_warehouse.settings import resolve_connection
@@ -43,14 +42,15 @@ def wandb_source(
     summary entry taken from a run, stay where they were loaded (`wandb-warehouse sync` removes them).
 
     Args:
-        projects: `"entity/project"`, or several; `[sources.wandb] projects` in `.dlt/config.toml` otherwise.
+        projects: `"entity/project"`, `"entity/glob*"` or `"entity"`, or several; `[sources.wandb] projects` in
+            `.dlt/config.toml` otherwise.
         api_key: W&B API key; `WANDB_API_KEY`, netrc or `.dlt/secrets.toml` otherwise.
         base_url: server, `WANDB_BASE_URL` or the public service otherwise.
         history: `"full"`, or `"none"` for metadata only.
         filters: MongoDB-style run filters, as `wandb.Api().runs(filters=...)` takes them.
 
     Raises:
-        ConfigError: a project is not written as `entity/project`.
+        ConfigError: a project is not written in one of these ways.
         AuthError: no key was found.
 
     Example:
@@ -80,24 +80,6 @@ def wandb_source(
 def extraction_source(extraction: Extraction, mode: WriteMode = "append") -> Any:
     """Wrap an extraction that is already under way; for a destination that replaces moved runs itself."""
     return _resources(lambda: extraction, mode)
-
-
-def parse_projects(texts: Sequence[str]) -> list[ProjectPath]:
-    """Read project paths, each once, in order.
-
-    Raises:
-        ConfigError: a text is not `ENTITY/PROJECT`, or there is none.
-    """
-    if not texts:
-        raise ConfigError(
-            "no project was named", mend="name one as ENTITY/PROJECT, for example my-team/my-project"
-        )
-    try:
-        return list(dict.fromkeys(ProjectPath.parse(text) for text in texts))
-    except ValueError as error:
-        raise ConfigError(
-            str(error), mend="write it as ENTITY/PROJECT, for example my-team/my-project"
-        ) from error
 
 
 def _resources(shared: Callable[[], Extraction], mode: WriteMode) -> list[DltResource]:
