@@ -209,6 +209,20 @@ _DECLARED = (
         per_run=True,
     ),
     Table(
+        "history_sampled",
+        "one row per sampled value, as the server chose them; never mixed with `history`",
+        (
+            *_RUN_COLUMNS,
+            Column("key", "text", "dotted metric name, sampled by itself"),
+            Column("step", "bigint", "step of the row (`_step`); -1 where the row had none"),
+            Column("seq", "bigint", "0; 1 and up where the sample repeats a step"),
+            *_VALUE_COLUMNS,
+            Column("samples", "bigint", "rows asked for; a metric with no more rows is whole"),
+        ),
+        (*RUN_KEY, "key", "step", "seq"),
+        per_run=True,
+    ),
+    Table(
         "run_ledger",
         "one row per run: what the server said against what is stored, and how it came here",
         (
@@ -227,6 +241,21 @@ _DECLARED = (
             Column("detail_digest", "text", "sha256 of the run's config, summary and other details"),
             Column("error", "text", "why the run is partial or quarantined"),
             Column("synced_at", "timestamp", "server time at the start of the sync that wrote the row"),
+            Column(
+                "details_as",
+                "json",
+                "tables and excluded keys the details were read with; null for everything",
+            ),
+            Column(
+                "history_as", "json", "keys and excluded keys `history` was read with; null for every key"
+            ),
+            Column(
+                "sampled_as",
+                "json",
+                "samples and keys `history_sampled` was read with; null where it never was",
+            ),
+            Column("sampled_rows", "bigint", "history rows the server counted when the run was sampled"),
+            Column("sampled_values", "bigint", "values stored in `history_sampled`"),
         ),
         RUN_KEY,
         per_run=True,

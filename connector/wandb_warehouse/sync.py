@@ -19,9 +19,11 @@ from typing import Any
 import pyarrow as pa
 from dlt.pipeline.exceptions import PipelineStepFailed
 
+from wandb_warehouse.arrow import Selection
 from wandb_warehouse.client import Connection, Governor, Stats, WandbClient
 from wandb_warehouse.errors import PartialError, ProofError, StoreError, WarehouseError
 from wandb_warehouse.resources import (
+    DEFAULT_SAMPLES,
     RESOURCES,
     Cursor,
     Extraction,
@@ -51,7 +53,10 @@ _SWEEP_EVERY = 4
 """Every so many published syncs a large project is listed whole, not only by what its heartbeats say."""
 
 _SHOWN = 3
-_DETAIL_TABLES = [name for name in RESOURCES if TABLES[name].per_run and name != "history"]
+_HISTORIES = {"full": "history", "sampled": "history_sampled"}
+"""The table that each way of reading the history fills."""
+
+_DETAIL_TABLES = [name for name in RESOURCES if TABLES[name].per_run and name not in _HISTORIES.values()]
 
 _NOT_THE_LOAD = (WarehouseError, KeyboardInterrupt)
 """What dlt wraps into a failure of its own although the load itself did not fail."""
@@ -68,6 +73,12 @@ class SyncOptions:
     connection: Connection
     warehouse: Path
     history: HistoryMode = "full"
+    samples: int = DEFAULT_SAMPLES
+    """Rows asked for of each metric of a run, where the history is sampled."""
+    selection: Selection = field(default_factory=Selection)
+    """Metrics to store, and keys to drop before anything is written."""
+    resources: tuple[str, ...] = ()
+    """Tables to load, all where none is named; `runs` always comes along: the others hang on it."""
     filters: Mapping[str, Any] | None = None
     full_refresh: bool = False
     sweep: bool | None = None
@@ -159,10 +170,13 @@ def sync(options: SyncOptions, watch: SyncWatch | None = None) -> SyncReport:
             lambda: client,
             marks,
             directory=parts,
-            history=options.history,
+            history=_history_mode(options),
             filters=options.filters,
             sweep=held.generation % _SWEEP_EVERY == 0 if options.sweep is None else options.sweep,
             full_refresh=options.full_refresh,
+            selection=options.selection,
+            samples=options.samples,
+            tables=_detail_tables(options) if options.resources else (),
         )
         showing = watch(extraction.report, client.stats) if watch else nullcontext()
         with showing, extraction, _as_warehouse_errors(options.warehouse):
@@ -212,15 +226,21 @@ class _Load:
         build_path = self._work / "build.duckdb"
         pipeline = build_pipeline(build_path, self._work)
         with phase("extract"):
-            pipeline.extract(extraction_source(self._extraction))
+            source = extraction_source(self._extraction)
+            if self._options.resources:
+                source = source.with_resources("runs", *self._options.resources)
+            pipeline.extract(source)
         self._extraction.report.phase = "loading"
         results = self._extraction.results
         with phase("load"):
             build = Build.create(self._options.warehouse, self._work)
             build.prepare_tables()
-            build.delete_runs(_DETAIL_TABLES, [_key(r) for r in results if r.details_changed])
+            build.delete_runs(_detail_tables(self._options), [_key(r) for r in results if r.details_changed])
             build.delete_runs(["history"], [_key(r) for r in results if r.outcome and r.outcome.replaces])
-            build.delete_projects([(path.entity, path.project) for path in self._extraction.moved_projects()])
+            build.delete_runs(["history_sampled"], [_key(r) for r in results if _sampled(r)])
+            if not self._options.resources or "projects" in self._options.resources:
+                projects = self._extraction.moved_projects()
+                build.delete_projects([(path.entity, path.project) for path in projects])
             pipeline.normalize()
             pipeline.load(raise_on_failed_jobs=True)
             touched = [_key(result) for result in results]
@@ -270,7 +290,18 @@ class _Load:
             "detail_digest": mark.detail_digest,
             "error": error,
             "synced_at": mark.synced_at,
+            "details_as": mark.details_as or None,
+            "history_as": mark.history_as or None,
+            "sampled_as": mark.sampled_as or None,
+            "sampled_rows": mark.sampled_rows,
+            "sampled_values": self._sampled_values(result),
         }
+
+    def _sampled_values(self, result: RunResult) -> int:
+        """Values the run must have in `history_sampled`."""
+        if result.sample is not None and _sampled(result):
+            return result.sample.values
+        return self._held.runs.get(_key(result), {}).get("sampled_values") or 0
 
     def _expectations(self, results: Sequence[RunResult]) -> pa.Table:
         """Values each touched run must have: what was held and stays, plus what was read."""
@@ -281,6 +312,7 @@ class _Load:
             entity, project, run_id = _key(result)
             common = {"entity": entity, "project": project, "run_id": run_id}
             rows.append({**common, "table": "history", "rows": kept + result.values})
+            rows.append({**common, "table": "history_sampled", "rows": self._sampled_values(result)})
             rows.append({**common, "table": "runs", "rows": 1})
         return pa.Table.from_pylist(rows, schema=EXPECTATIONS)
 
@@ -326,6 +358,10 @@ class _Held:
                 complete=row["state"] == "ok",
                 expected_rows=row["expected_rows"],
                 last_timestamp=row["last_timestamp"],
+                details_as=row["details_as"] or "",
+                history_as=row["history_as"] or "",
+                sampled_as=row["sampled_as"] or "",
+                sampled_rows=row["sampled_rows"],
             )
         return {key: ProjectMarks(self.cursors.get(key), marks) for key, marks in runs.items()}
 
@@ -351,6 +387,22 @@ class _PhaseClock:
 
 def _key(result: RunResult) -> RunKey:
     return result.run.entity, result.run.project, result.run.run_id
+
+
+def _sampled(result: RunResult) -> bool:
+    """Tell whether a run was sampled anew."""
+    return result.sample is not None and result.sample.error is None
+
+
+def _detail_tables(options: SyncOptions) -> list[str]:
+    """Tables of the runs' details that a sync loads."""
+    return [name for name in _DETAIL_TABLES if not options.resources or name in {"runs", *options.resources}]
+
+
+def _history_mode(options: SyncOptions) -> HistoryMode:
+    """How the history is read; not at all where its table is not to be loaded."""
+    wanted = not options.resources or _HISTORIES.get(options.history) in options.resources
+    return options.history if wanted else "none"
 
 
 def _cursors_to_json(cursors: Mapping[tuple[str, str], Cursor]) -> list[dict[str, str]]:

@@ -52,6 +52,7 @@ ROWS: Rows = {
         logged("r1", "loss", 2, 0.25),
         logged("r2", "acc", 0, 0.5),
     ],
+    "history_sampled": [logged("r1", "loss", 0, 1.0, samples=1)],
     "run_ledger": [
         run("r1", state="ok", expected_rows=3, stored_rows=3, stored_values=3, stored_keys=1, last_step=2),
         run(

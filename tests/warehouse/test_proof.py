@@ -26,6 +26,7 @@ COUNTS = {
         "run_tags": 0,
         "metrics": 1,
         "history": 3,
+        "history_sampled": 1,
         "run_ledger": 1,
     },
     R2: {
@@ -35,6 +36,7 @@ COUNTS = {
         "run_tags": 1,
         "metrics": 0,
         "history": 1,
+        "history_sampled": 0,
         "run_ledger": 1,
     },
 }

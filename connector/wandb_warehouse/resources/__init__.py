@@ -5,14 +5,16 @@ import os
 # dlt reports usage to its makers unless it is told otherwise before it is imported; a sync speaks to W&B only.
 os.environ["RUNTIME__DLTHUB_TELEMETRY"] = os.environ.get("RUNTIME__DLTHUB_TELEMETRY", "false")
 
-from wandb_warehouse.resources.extraction import Extraction, HistoryMode, RunResult
+from wandb_warehouse.resources.extraction import Extraction, RunResult
 from wandb_warehouse.resources.listing import ProjectPath
 from wandb_warehouse.resources.marks import Cursor, DltStateMarks, KnownMarks, Marks, ProjectMarks, RunMark
 from wandb_warehouse.resources.report import ExtractionReport
 from wandb_warehouse.resources.scopes import ProjectPattern, Scope, parse_projects
 from wandb_warehouse.resources.source import RESOURCES, column_hints, extraction_source, wandb_source
+from wandb_warehouse.resources.wanted import DEFAULT_SAMPLES, HistoryMode, Wanted
 
 __all__ = [
+    "DEFAULT_SAMPLES",
     "RESOURCES",
     "Cursor",
     "DltStateMarks",
@@ -27,6 +29,7 @@ __all__ = [
     "RunMark",
     "RunResult",
     "Scope",
+    "Wanted",
     "column_hints",
     "extraction_source",
     "parse_projects",

@@ -14,13 +14,14 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Literal, Self
+from typing import Any, Self
 
 import pyarrow as pa
 
 from wandb_warehouse.arrow import (
     RunCount,
     RunRef,
+    Selection,
     detail_digest,
     key_types,
     listing_digest,
@@ -35,13 +36,13 @@ from wandb_warehouse.resources.history import HistoryReader, HistoryTask, RunOut
 from wandb_warehouse.resources.listing import Listing, ProjectPath, list_project
 from wandb_warehouse.resources.marks import Cursor, Marks, ProjectMarks, RunMark
 from wandb_warehouse.resources.report import ExtractionReport
+from wandb_warehouse.resources.sampling import SampleOutcome, SampleReader, SampleTask
 from wandb_warehouse.resources.scopes import Scope, read_projects, resolve
 from wandb_warehouse.resources.spool import Part, TableSpool
+from wandb_warehouse.resources.wanted import DEFAULT_SAMPLES, HistoryMode, Wanted
 from wandb_warehouse.schema import TABLES
 
 __all__ = ["Extraction", "HistoryMode", "RunResult"]
-
-HistoryMode = Literal["full", "none"]
 
 _Session = tuple[EventLoopThread, WandbClient]
 
@@ -58,6 +59,8 @@ class RunResult:
     """How its history was read; None where there was nothing to read."""
     values: int = 0
     """History values read."""
+    sample: SampleOutcome | None = None
+    """How its history was sampled; None where it was not."""
     error: str | None = None
     """Why the run is left out or incomplete."""
 
@@ -72,12 +75,14 @@ class _Moved:
     expected_rows: int | None
     task: HistoryTask | None
     settling: bool
+    sample: SampleTask | None = None
+    details_as: str = ""
     error: str | None = None
 
     @property
     def matters(self) -> bool:
         """Whether there is anything to write about the run."""
-        return self.details_changed or self.task is not None or self.settling or self.error is not None
+        return self.details_changed or self.settling or (self.task or self.sample or self.error) is not None
 
 
 @dataclass(slots=True)
@@ -107,6 +112,9 @@ class Extraction:
         filters: Mapping[str, Any] | None = None,
         sweep: bool = False,
         full_refresh: bool = False,
+        selection: Selection = Selection(),  # noqa: B008 - frozen: one shared default is safe
+        samples: int = DEFAULT_SAMPLES,
+        tables: Sequence[str] = (),
     ) -> None:
         self.scopes = tuple(projects)
         self.report = ExtractionReport()
@@ -114,11 +122,14 @@ class Extraction:
         self._open_client = open_client
         self._marks = marks
         self._directory = directory
-        self._mode = history
+        self._wanted = Wanted(history, selection, samples, tuple(tables))
         self._filters = filters
         self._sweep = sweep
         self._full_refresh = full_refresh
         self._details: _Details | None = None
+        self._outcomes: Mapping[RunRef, RunOutcome] = {}
+        self._counts: Mapping[RunRef, RunCount] = {}
+        self._sampled: Mapping[RunRef, SampleOutcome] = {}
         self._stack = ExitStack()
         self._held: _Session | None = None
 
@@ -151,15 +162,27 @@ class Extraction:
         tasks = [moved.task for moved in details.moved if moved.task is not None]
         with self._session() as (loop, client):
             self.report.phase = "history"
-            reader = HistoryReader(client, self._work(), self.report)
+            reader = HistoryReader(client, self._work(), self.report, self._wanted.selection)
             yield from loop.iterate(reader.read(tasks))
-        self._conclude(details, reader.outcomes, reader.writer.counts)
+        self._outcomes, self._counts = reader.outcomes, reader.writer.counts
+        self._conclude(details)
 
-    def _conclude(
-        self, details: _Details, outcomes: Mapping[RunRef, RunOutcome], counts: Mapping[RunRef, RunCount]
-    ) -> None:
+    def sampled(self) -> Iterator[Part]:
+        """Yield the part files of sampled rows; `results` is filled when it ends."""
+        details = self._phase_one()
+        tasks = [moved.sample for moved in details.moved if moved.sample is not None]
+        if not tasks:
+            return
+        with self._session() as (loop, client):
+            self.report.phase = "history"
+            reader = SampleReader(client, self.report, self._wanted.samples)
+            yield from loop.call(reader.read(tasks, self._work()))
+        self._sampled = reader.outcomes
+        self._conclude(details)
+
+    def _conclude(self, details: _Details) -> None:
         self.results = [
-            self._result(moved, details, outcomes.get(moved.run), counts.get(moved.run))
+            self._result(moved, details, self._outcomes.get(moved.run), self._counts.get(moved.run))
             for moved in details.moved
         ]
         for path, started in details.started.items():
@@ -179,7 +202,8 @@ class Extraction:
     ) -> RunResult:
         run = moved.run
         held = self._marks.project(run.entity, run.project).runs.get(run.run_id)
-        error = outcome.error if outcome else moved.error
+        sample = self._sampled.get(run)
+        error = outcome.error if outcome else sample.error if sample else moved.error
         mark = RunMark(
             moved.listing_digest,
             moved.detail_digest,
@@ -191,7 +215,15 @@ class Extraction:
             complete=error is None and (outcome is not None or held is None or held.complete),
             expected_rows=moved.expected_rows,
             last_timestamp=held.last_timestamp if held else None,
+            details_as=moved.details_as,
+            history_as=held.history_as if held else "",
+            sampled_as=held.sampled_as if held else "",
+            sampled_rows=held.sampled_rows if held else None,
         )
+        if sample is not None and sample.error is None:
+            mark = replace(mark, sampled_as=self._wanted.sampled_as, sampled_rows=moved.expected_rows)
+        if outcome is not None and outcome.replaces:
+            mark = replace(mark, history_as=self._wanted.history_as)
         if outcome is not None:
             mark = replace(
                 mark,
@@ -202,14 +234,16 @@ class Extraction:
         if error is not None:
             self.report.quarantined[f"{run.entity}/{run.project}/{run.run_id}"] = error
         values = count.values if count else 0
-        return RunResult(run, moved.details_changed, moved.expected_rows, mark, outcome, values, error)
+        return RunResult(
+            run, moved.details_changed, moved.expected_rows, mark, outcome, values, sample, error
+        )
 
     def _phase_one(self) -> _Details:
         if self._details is None:
             with self._session() as (loop, client):
                 self._details = loop.call(self._read_details(client))
             # What is known without the history: it stands where nobody asks for the history.
-            self._conclude(self._details, {}, {})
+            self._conclude(self._details)
         return self._details
 
     @contextmanager
@@ -241,7 +275,7 @@ class Extraction:
                     marks,
                     filters=self._filters,
                     sweep=self._sweep,
-                    want_history=self._mode != "none",
+                    wanted=self._wanted,
                 )
                 details.started[path] = listing.server_time
                 details.unfinished.add(path)
@@ -289,7 +323,7 @@ class Extraction:
     ) -> tuple[_Moved, Mapping[str, Any]]:
         """Tell what is to be done about a run; one without details is known by its light listing only."""
         light = listing.changed[detail.run_id]
-        node = light if detail.node is None else detail.node
+        node = light if detail.node is None else self._wanted.selection.of_node(detail.node)
         run = RunRef(path.entity, path.project, detail.run_id)
         held = marks.runs.get(run.run_id)
         keys = node.get("historyKeys") or {}
@@ -297,25 +331,45 @@ class Extraction:
         expected = node.get("historyLineCount")
         heartbeat_at = parse_time(node.get("heartbeatAt"))
         task: HistoryTask | None = None
+        sample: SampleTask | None = None
+        anew = False
         if detail.node is None:
             digest = held.detail_digest if held else ""
         else:
             digest = detail_digest(node)
-            if self._mode == "full":
-                alive = held is not None and held.heartbeat_at != heartbeat_at
-                task = HistoryTask.plan(run, expected, last_step, key_types(keys), held, alive=alive)
+            anew = held is not None and self._wanted.details_differ(held)
+            alive = held is not None and held.heartbeat_at != heartbeat_at
+            types = key_types(keys)
+            if self._wanted.history == "full":
+                task = HistoryTask.plan(run, expected, last_step, types, self._trusted(held), alive=alive)
+            elif self._wanted.history == "sampled" and (
+                held is None or alive or self._samples_moved(held, expected)
+            ):
+                chosen = (key for key in types if key != "_step" and self._wanted.selection.keeps(key))
+                sample = SampleTask(run, expected, tuple(sorted(chosen)), types)
         moved = _Moved(
             run,
             listing_digest(light),
             digest,
-            details_changed=held is None or held.detail_digest != digest,
+            details_changed=anew or held is None or held.detail_digest != digest,
             heartbeat_at=heartbeat_at,
             expected_rows=expected,
             task=task,
             settling=run.run_id in listing.settling,
+            sample=sample,
+            details_as=held.details_as if held and detail.node is None else self._wanted.details_as,
             error=detail.error,
         )
         return moved, node
+
+    def _trusted(self, held: RunMark | None) -> RunMark | None:
+        """Give the mark of a history that can be gone on from; one with other keys is read whole."""
+        if held is not None and self._wanted.history_differs(held):
+            return replace(held, complete=False)
+        return held
+
+    def _samples_moved(self, held: RunMark, expected_rows: int | None) -> bool:
+        return self._wanted.samples_differ(replace(held, expected_rows=expected_rows))
 
 
 @contextmanager

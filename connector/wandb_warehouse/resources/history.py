@@ -19,7 +19,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from wandb_warehouse.arrow import HistoryBatch, PartWriter, RunRef, export_index, run_history
+from wandb_warehouse.arrow import HistoryBatch, PartWriter, RunRef, Selection, export_index, run_history
 from wandb_warehouse.arrow.history import NO_STEP, index_rows
 from wandb_warehouse.arrow.merge import SAME_MOMENT
 from wandb_warehouse.client import ExpiredUrlError, Exports, WandbClient
@@ -182,12 +182,19 @@ class _Read:
 class HistoryReader:
     """Reads the histories of many runs into part files; `outcomes` tells how it went, run by run."""
 
-    def __init__(self, client: WandbClient, directory: Path, report: ExtractionReport) -> None:
+    def __init__(
+        self,
+        client: WandbClient,
+        directory: Path,
+        report: ExtractionReport,
+        selection: Selection = Selection(),  # noqa: B008 - frozen: one shared default is safe
+    ) -> None:
         self.outcomes: dict[RunRef, RunOutcome] = {}
         self.writer = PartWriter(directory)
         self._client = client
         self._directory = directory
         self._report = report
+        self._selection = selection
         self._finished: asyncio.Queue[Part | None] = asyncio.Queue()
         self._writing = asyncio.Lock()
 
@@ -305,6 +312,8 @@ class HistoryReader:
         """Download a run's exports; none where its live rows reach back to what is stored."""
         if told is None or not told.urls or _reaches_back(told, task):
             return []
+        if self._selection.exclude:
+            return []  # an export is one file with every key in it: the live rows go through the memory only
         for attempt in range(_URL_TRIES):
             paths = [folder / f"{uuid.uuid4().hex}.parquet" for _ in told.urls]
             try:
@@ -320,8 +329,9 @@ class HistoryReader:
         raise AssertionError  # the loop returns or raises
 
     async def _keep(self, read: _Read) -> None:
+        batches = [self._selection.of_history(batch) for batch in read.batches]
         async with self._writing:
-            for batch in read.batches:
+            for batch in batches:
                 part = await asyncio.to_thread(self.writer.add, batch)
                 if part is not None:
                     self._finished.put_nowait(self._part(part))
@@ -336,7 +346,7 @@ class HistoryReader:
             last_timestamp=read.last_timestamp,
         )
         self._report.rows += read.rows - task.stored_rows
-        self._report.values += sum(batch.value_count for batch in read.batches)
+        self._report.values += sum(batch.value_count for batch in batches)
         self._report.runs_done += 1
 
     def _give_up(self, task: HistoryTask, error: Exception) -> None:

@@ -7,17 +7,28 @@ import dlt
 from dlt.common.schema.typing import TColumnSchema, TDeleteInsertStrategyDict
 from dlt.extract import DltResource
 
+from wandb_warehouse.arrow import Selection
 from wandb_warehouse.client import WandbClient
-from wandb_warehouse.resources.extraction import Extraction, HistoryMode
+from wandb_warehouse.resources.extraction import Extraction
 from wandb_warehouse.resources.marks import DltStateMarks
 from wandb_warehouse.resources.scopes import parse_projects
 from wandb_warehouse.resources.spool import Part
+from wandb_warehouse.resources.wanted import DEFAULT_SAMPLES, HistoryMode
 from wandb_warehouse.schema import RUN_KEY, TABLES, Table
 from wandb_warehouse.settings import resolve_connection
 
 __all__ = ["RESOURCES", "extraction_source", "wandb_source"]
 
-RESOURCES = ("projects", "runs", "run_config", "run_summary", "run_tags", "metrics", "history")
+RESOURCES = (
+    "projects",
+    "runs",
+    "run_config",
+    "run_summary",
+    "run_tags",
+    "metrics",
+    "history",
+    "history_sampled",
+)
 """Names of the resources, which are also the names of the tables they load."""
 
 WriteMode = Literal["merge", "append"]
@@ -32,6 +43,10 @@ def wandb_source(
     base_url: str | None = None,
     history: HistoryMode = "full",
     filters: dict[str, Any] | None = None,
+    *,
+    samples: int = DEFAULT_SAMPLES,
+    metric_keys: Sequence[str] = (),
+    exclude: Sequence[str] = (),
 ) -> Any:
     """Runs, config, summary, tags, metrics and full history of W&B projects, incrementally.
 
@@ -46,8 +61,11 @@ def wandb_source(
             `.dlt/config.toml` otherwise.
         api_key: W&B API key; `WANDB_API_KEY`, netrc or `.dlt/secrets.toml` otherwise.
         base_url: server, `WANDB_BASE_URL` or the public service otherwise.
-        history: `"full"`, or `"none"` for metadata only.
+        history: `"full"`, `"sampled"` (into `history_sampled`), or `"none"` for metadata only.
         filters: MongoDB-style run filters, as `wandb.Api().runs(filters=...)` takes them.
+        samples: rows asked for of each metric of a run where the history is sampled.
+        metric_keys: globs of the metrics to load; all where there are none.
+        exclude: globs of keys of history, config and summary that are dropped before anything is written.
 
     Raises:
         ConfigError: a project is not written in one of these ways.
@@ -70,6 +88,8 @@ def wandb_source(
                 DltStateMarks(dlt.current.source_state()),
                 history=history,
                 filters=filters,
+                selection=Selection(tuple(metric_keys), tuple(exclude)),
+                samples=samples,
             )
         return extraction
 
@@ -89,8 +109,8 @@ def _resources(shared: Callable[[], Extraction], mode: WriteMode) -> list[DltRes
 def _resource(table: Table, shared: Callable[[], Extraction], mode: WriteMode) -> DltResource:
     def parts() -> Iterator[Any]:
         extraction = shared()
-        produced = extraction.history() if table.name == "history" else iter(extraction.details())
-        for part in produced:
+        phases = {"history": extraction.history, "history_sampled": extraction.sampled}
+        for part in phases.get(table.name, extraction.details)():
             if part.table == table.name:
                 yield _imported(part)
 
