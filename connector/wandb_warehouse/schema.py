@@ -227,7 +227,9 @@ _DECLARED = (
         "one row per run: what the server said against what is stored, and how it came here",
         (
             *_RUN_COLUMNS,
-            Column("state", "text", "ok, partial or quarantined"),
+            Column(
+                "state", "text", "ok, pending (its history is left for the next sync), partial or quarantined"
+            ),
             Column("source", "text", "where the history came from: exports, live, mixed or none"),
             Column("expected_rows", "bigint", "history rows the server counts"),
             Column("stored_rows", "bigint", "history rows stored"),

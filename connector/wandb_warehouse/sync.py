@@ -26,6 +26,7 @@ from wandb_warehouse.resources import (
     DEFAULT_SAMPLES,
     RESOURCES,
     Cursor,
+    Deadline,
     Extraction,
     ExtractionReport,
     HistoryMode,
@@ -47,7 +48,7 @@ from wandb_warehouse.warehouse import (
 )
 from wandb_warehouse.warehouse.destinations import build_pipeline
 
-__all__ = ["SyncOptions", "SyncReport", "SyncWatch", "sync"]
+__all__ = ["Held", "SyncOptions", "SyncReport", "SyncWatch", "sync"]
 
 _SWEEP_EVERY = 4
 """Every so many published syncs a large project is listed whole, not only by what its heartbeats say."""
@@ -85,6 +86,19 @@ class SyncOptions:
     """List every project whole; None decides by itself."""
     workers: int | None = None
     """Requests at a time; None takes the client's default."""
+    max_minutes: float | None = None
+    """Minutes after which nothing new is fetched: what was is published, the rest is left for the next sync."""
+
+    @property
+    def history_mode(self) -> HistoryMode:
+        """How the history is read; not at all where its table is not to be loaded."""
+        wanted = not self.resources or _HISTORIES.get(self.history) in self.resources
+        return self.history if wanted else "none"
+
+    @property
+    def detail_tables(self) -> list[str]:
+        """Tables of the runs' details that are loaded."""
+        return [name for name in _DETAIL_TABLES if not self.resources or name in {"runs", *self.resources}]
 
 
 @dataclass(slots=True)
@@ -111,6 +125,10 @@ class SyncReport:
     """Why a run is left out or incomplete, by entity/project/run id."""
     failed: dict[str, str] = field(default_factory=dict)
     """Why a project is left as it was, by its name."""
+    runs_left: int = 0
+    """Runs that moved and are left for the next sync, because the time was up."""
+    projects_left: list[str] = field(default_factory=list)
+    """Projects that were not looked at, for the same reason."""
 
     @property
     def published(self) -> bool:
@@ -157,9 +175,10 @@ def sync(options: SyncOptions, watch: SyncWatch | None = None) -> SyncReport:
         StoreError: the disk, the file or the proof; the published file is untouched.
     """
     clock = _PhaseClock()
+    deadline = Deadline(None if options.max_minutes is None else 60 * options.max_minutes)
     report = SyncReport(str(options.warehouse), [str(path) for path in options.projects])
     with WarehouseLock(options.warehouse), _working_directory(options.warehouse) as work:
-        held = _Held.read(options.warehouse)
+        held = Held.read(options.warehouse)
         marks = KnownMarks(held.marks())
         governor = Governor() if options.workers is None else Governor(concurrency=options.workers)
         client = WandbClient(options.connection, governor=governor)
@@ -170,13 +189,14 @@ def sync(options: SyncOptions, watch: SyncWatch | None = None) -> SyncReport:
             lambda: client,
             marks,
             directory=parts,
-            history=_history_mode(options),
+            history=options.history_mode,
             filters=options.filters,
-            sweep=held.generation % _SWEEP_EVERY == 0 if options.sweep is None else options.sweep,
+            sweep=held.sweeps if options.sweep is None else options.sweep,
             full_refresh=options.full_refresh,
             selection=options.selection,
             samples=options.samples,
-            tables=_detail_tables(options) if options.resources else (),
+            tables=options.detail_tables if options.resources else (),
+            deadline=deadline,
         )
         showing = watch(extraction.report, client.stats) if watch else nullcontext()
         with showing, extraction, _as_warehouse_errors(options.warehouse):
@@ -206,7 +226,7 @@ class _Load:
         *,
         extraction: Extraction,
         marks: KnownMarks,
-        held: "_Held",
+        held: "Held",
         work: Path,
         clock: "_PhaseClock",
         stats: Stats,
@@ -235,7 +255,7 @@ class _Load:
         with phase("load"):
             build = Build.create(self._options.warehouse, self._work)
             build.prepare_tables()
-            build.delete_runs(_detail_tables(self._options), [_key(r) for r in results if r.details_changed])
+            build.delete_runs(self._options.detail_tables, [_key(r) for r in results if r.details_changed])
             build.delete_runs(["history"], [_key(r) for r in results if r.outcome and r.outcome.replaces])
             build.delete_runs(["history_sampled"], [_key(r) for r in results if _sampled(r)])
             if not self._options.resources or "projects" in self._options.resources:
@@ -253,7 +273,7 @@ class _Load:
             build.create_views()
             _fill(report, self._extraction.report, self._stats)
             report.generation = build.write_sync_log(
-                started_at=min(cursor.time for cursor in self._marks.cursors.values()),
+                started_at=self._extraction.started_at(),
                 finished_at=datetime.now(UTC),
                 package_version=version("wandb-warehouse"),
                 projects=_cursors_to_json({**self._cursors, **self._marks.cursors}),
@@ -276,10 +296,13 @@ class _Load:
         mark, outcome, held = result.mark, result.outcome, self._held.runs.get(_key(result), {})
         error = result.error
         if error is None and not mark.complete:
-            error = held["error"]
+            error = held.get("error")
+        state = "ok" if error is None else "partial" if counted["stored_values"] else "quarantined"
+        if error is None and result.run in self._extraction.left:
+            state = "pending"
         return {
             **counted,
-            "state": "ok" if error is None else "partial" if counted["stored_values"] else "quarantined",
+            "state": state,
             "source": outcome.source
             if outcome and (outcome.replaces or result.values)
             else held.get("source"),
@@ -318,7 +341,7 @@ class _Load:
 
 
 @dataclass(frozen=True, slots=True)
-class _Held:
+class Held:
     """What the published file holds: its generation, the cursor of each project, the ledger by run."""
 
     generation: int
@@ -326,7 +349,8 @@ class _Held:
     runs: Mapping[RunKey, Mapping[str, Any]]
 
     @classmethod
-    def read(cls, warehouse: Path) -> "_Held":
+    def read(cls, warehouse: Path) -> "Held":
+        """Read the published file; nothing is held where there is none."""
         last = last_sync(warehouse)
         if last is None:
             return cls(0, {}, {})
@@ -342,12 +366,18 @@ class _Held:
             },
         )
 
+    @property
+    def sweeps(self) -> bool:
+        """Whether it is time to list large projects whole."""
+        return self.generation % _SWEEP_EVERY == 0
+
     def marks(self) -> dict[tuple[str, str], ProjectMarks]:
         """Marks of every project, for the extraction."""
         runs: dict[tuple[str, str], dict[str, RunMark]] = {key: {} for key in self.cursors}
         for (entity, project, run_id), row in self.runs.items():
             if row["synced_at"] is None:
                 continue  # a run without a ledger row is fetched again
+            pending = row["state"] == "pending" and row["stored_rows"] != row["expected_rows"]
             runs.setdefault((entity, project), {})[run_id] = RunMark(
                 row["listing_digest"],
                 row["detail_digest"],
@@ -355,7 +385,7 @@ class _Held:
                 row["heartbeat_at"],
                 row["stored_rows"],
                 row["expected_last_step"],
-                complete=row["state"] == "ok",
+                complete=row["state"] == "ok" or pending,
                 expected_rows=row["expected_rows"],
                 last_timestamp=row["last_timestamp"],
                 details_as=row["details_as"] or "",
@@ -394,17 +424,6 @@ def _sampled(result: RunResult) -> bool:
     return result.sample is not None and result.sample.error is None
 
 
-def _detail_tables(options: SyncOptions) -> list[str]:
-    """Tables of the runs' details that a sync loads."""
-    return [name for name in _DETAIL_TABLES if not options.resources or name in {"runs", *options.resources}]
-
-
-def _history_mode(options: SyncOptions) -> HistoryMode:
-    """How the history is read; not at all where its table is not to be loaded."""
-    wanted = not options.resources or _HISTORIES.get(options.history) in options.resources
-    return options.history if wanted else "none"
-
-
 def _cursors_to_json(cursors: Mapping[tuple[str, str], Cursor]) -> list[dict[str, str]]:
     return [
         {
@@ -425,6 +444,8 @@ def _fill(report: SyncReport, counted: ExtractionReport, stats: Stats) -> None:
     report.quarantined = dict(counted.quarantined)
     report.projects = list(counted.projects)
     report.failed = dict(counted.failed)
+    report.runs_left = counted.runs_left
+    report.projects_left = list(counted.projects_left)
     report.rows = counted.rows
     report.values = counted.values
     report.requests = stats.requests

@@ -24,7 +24,8 @@ def fill(box: Sandbox, *projects: str) -> None:
     """Two runs a project, told apart by their histories."""
     for place, path in enumerate(projects):
         for number in range(2):
-            box.add_run(*path.split("/"), f"r{number}", rows=training(10 + place, seed=10 * place + number))
+            entity, project = path.split("/")
+            box.add_run(entity, project, f"r{number}", rows=training(10 + place, seed=10 * place + number))
 
 
 def stored(warehouse: Path) -> set[str]:

@@ -12,6 +12,7 @@ from typing import Any
 import click
 
 from wandb_warehouse.cli.demo import demo
+from wandb_warehouse.cli.planning import plan
 from wandb_warehouse.cli.reading import query, status, views
 from wandb_warehouse.cli.sandbox import sandbox
 from wandb_warehouse.cli.syncing import sync
@@ -65,7 +66,7 @@ def cli(context: click.Context, *, debug: bool) -> None:
         context.exit(2)
 
 
-for command in (sync, status, query, views, demo, sandbox):
+for command in (sync, plan, status, query, views, demo, sandbox):
     cli.add_command(command)
 
 

@@ -17,6 +17,11 @@ __all__ = ["show_report", "sync"]
 )
 @scope_options
 @warehouse_option
+@click.option(
+    "--max-minutes",
+    type=click.FloatRange(min=0, min_open=True),
+    help="Fetch nothing new after so long; what was fetched is published, the next sync goes on.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Write the report as JSON.")
 def sync(projects: tuple[str, ...], warehouse: Path, *, as_json: bool, **scope: Any) -> None:
     """Bring the warehouse up to date with W&B projects: named ones, those a glob matches, or all of an entity.
@@ -40,6 +45,12 @@ def show_report(report: dict[str, Any]) -> None:
     """Show a sync's report as a person reads it."""
     seconds = report["seconds"]
     total = seconds["total"]
+    left = f"{report['runs_left']:,} runs" + (
+        f", {len(report['projects_left'])} projects" if report["projects_left"] else ""
+    )
+    if report["generation"] is None and report["projects_left"]:
+        console().print(f"Nothing new so far; left for the next sync: {left}. Time: {total:.1f} s.")
+        return
     if report["generation"] is None:
         console().print(
             f"Up to date: {report['runs_listed']:,} runs, nothing new; "
@@ -51,6 +62,7 @@ def show_report(report: dict[str, Any]) -> None:
         ("runs fetched", f"{report['runs_changed']:,}"),
         ("runs unchanged", f"{report['runs_unchanged']:,}"),
         ("runs incomplete", f"{report['runs_quarantined']:,}"),
+        *([("left for the next sync", left)] if report["runs_left"] or report["projects_left"] else []),
         ("history rows", f"{report['rows']:,}"),
         ("history values", f"{report['values']:,}"),
         ("requests", f"{report['requests']:,} ({report['retries']} retries)"),

@@ -5,11 +5,14 @@ import os
 # dlt reports usage to its makers unless it is told otherwise before it is imported; a sync speaks to W&B only.
 os.environ["RUNTIME__DLTHUB_TELEMETRY"] = os.environ.get("RUNTIME__DLTHUB_TELEMETRY", "false")
 
+from wandb_warehouse.resources.bridge import EventLoopThread
+from wandb_warehouse.resources.deadline import Deadline
+from wandb_warehouse.resources.estimate import ProjectEstimate, estimate_project
 from wandb_warehouse.resources.extraction import Extraction, RunResult
 from wandb_warehouse.resources.listing import ProjectPath
 from wandb_warehouse.resources.marks import Cursor, DltStateMarks, KnownMarks, Marks, ProjectMarks, RunMark
 from wandb_warehouse.resources.report import ExtractionReport
-from wandb_warehouse.resources.scopes import ProjectPattern, Scope, parse_projects
+from wandb_warehouse.resources.scopes import ProjectPattern, Scope, parse_projects, read_projects, resolve
 from wandb_warehouse.resources.source import RESOURCES, column_hints, extraction_source, wandb_source
 from wandb_warehouse.resources.wanted import DEFAULT_SAMPLES, HistoryMode, Wanted
 
@@ -17,12 +20,15 @@ __all__ = [
     "DEFAULT_SAMPLES",
     "RESOURCES",
     "Cursor",
+    "Deadline",
     "DltStateMarks",
+    "EventLoopThread",
     "Extraction",
     "ExtractionReport",
     "HistoryMode",
     "KnownMarks",
     "Marks",
+    "ProjectEstimate",
     "ProjectMarks",
     "ProjectPath",
     "ProjectPattern",
@@ -31,7 +37,10 @@ __all__ = [
     "Scope",
     "Wanted",
     "column_hints",
+    "estimate_project",
     "extraction_source",
     "parse_projects",
+    "read_projects",
+    "resolve",
     "wandb_source",
 ]

@@ -8,10 +8,10 @@ import asyncio
 import shutil
 import tempfile
 import weakref
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import ExitStack, aclosing, contextmanager
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -31,6 +31,7 @@ from wandb_warehouse.arrow import (
 from wandb_warehouse.client import WandbClient
 from wandb_warehouse.errors import FatalRemoteError, WarehouseError
 from wandb_warehouse.resources.bridge import EventLoopThread
+from wandb_warehouse.resources.deadline import DETAILS_SHARE, Deadline
 from wandb_warehouse.resources.details import Detail, one_line, parts, read_details
 from wandb_warehouse.resources.history import HistoryReader, HistoryTask, RunOutcome
 from wandb_warehouse.resources.listing import Listing, ProjectPath, list_project
@@ -115,6 +116,7 @@ class Extraction:
         selection: Selection = Selection(),  # noqa: B008 - frozen: one shared default is safe
         samples: int = DEFAULT_SAMPLES,
         tables: Sequence[str] = (),
+        deadline: Deadline = Deadline(),  # noqa: B008 - without seconds it never passes
     ) -> None:
         self.scopes = tuple(projects)
         self.report = ExtractionReport()
@@ -126,6 +128,9 @@ class Extraction:
         self._filters = filters
         self._sweep = sweep
         self._full_refresh = full_refresh
+        self._deadline = deadline
+        self.left: set[RunRef] = set()
+        """Runs whose history was left for the next sync."""
         self._details: _Details | None = None
         self._outcomes: Mapping[RunRef, RunOutcome] = {}
         self._counts: Mapping[RunRef, RunCount] = {}
@@ -162,9 +167,10 @@ class Extraction:
         tasks = [moved.task for moved in details.moved if moved.task is not None]
         with self._session() as (loop, client):
             self.report.phase = "history"
-            reader = HistoryReader(client, self._work(), self.report, self._wanted.selection)
+            reader = HistoryReader(client, self._work(), self.report, self._wanted.selection, self._deadline)
             yield from loop.iterate(reader.read(tasks))
         self._outcomes, self._counts = reader.outcomes, reader.writer.counts
+        self._leave(tasks, reader.outcomes)
         self._conclude(details)
 
     def sampled(self) -> Iterator[Part]:
@@ -175,10 +181,20 @@ class Extraction:
             return
         with self._session() as (loop, client):
             self.report.phase = "history"
-            reader = SampleReader(client, self.report, self._wanted.samples)
+            reader = SampleReader(client, self.report, self._wanted.samples, self._deadline)
             yield from loop.call(reader.read(tasks, self._work()))
         self._sampled = reader.outcomes
+        self._leave(tasks, reader.outcomes)
         self._conclude(details)
+
+    def started_at(self) -> datetime:
+        """Server time when the first project was listed."""
+        return min(self._phase_one().started.values())
+
+    def _leave(self, tasks: Sequence[HistoryTask | SampleTask], done: Collection[RunRef]) -> None:
+        """Note which runs were left because the time was up."""
+        self.left = {task.run for task in tasks if task.run not in done}
+        self.report.runs_left += len(self.left)
 
     def _conclude(self, details: _Details) -> None:
         self.results = [
@@ -222,6 +238,14 @@ class Extraction:
         )
         if sample is not None and sample.error is None:
             mark = replace(mark, sampled_as=self._wanted.sampled_as, sampled_rows=moved.expected_rows)
+        if run in self.left:
+            # What moved shows next time by its rows; where it does not, the run is to be read again all the same.
+            sampled = self._wanted.history == "sampled"
+            mark = (
+                replace(mark, sampled_as="")
+                if sampled
+                else replace(mark, complete=mark.complete and mark.behind)
+            )
         if outcome is not None and outcome.replaces:
             mark = replace(mark, history_as=self._wanted.history_as)
         if outcome is not None:
@@ -265,6 +289,9 @@ class Extraction:
         with TableSpool(self._work()) as spool:
 
             async def read(path: ProjectPath) -> None:
+                if details.started and self._deadline.passed(DETAILS_SHARE):
+                    self.report.projects_left.append(str(path))
+                    return
                 self.report.phase = "listing"
                 marks = self._marks.project(path.entity, path.project)
                 if self._full_refresh:
@@ -283,24 +310,40 @@ class Extraction:
                 self.report.runs_unchanged += listing.listed - len(listing.changed)
                 self.report.phase = "details"
                 before = len(details.moved)
-                async for found in read_details(client, path, list(listing.changed)):
-                    for moved, tables in await asyncio.to_thread(self._convert, path, listing, marks, found):
-                        for name, table in tables.items():
-                            spool.add(name, table)
-                        details.moved += [each for each in moved if each.matters]
+                looked_at = 0
+                async with aclosing(read_details(client, path, list(listing.changed))) as batches:
+                    async for found in batches:
+                        for moved, tables in await asyncio.to_thread(
+                            self._convert, path, listing, marks, found
+                        ):
+                            for name, table in tables.items():
+                                spool.add(name, table)
+                            details.moved += [each for each in moved if each.matters]
+                        looked_at += len(found)
+                        left = len(listing.changed) - looked_at
+                        if left and self._deadline.passed(DETAILS_SHARE):
+                            self.report.runs_left += left
+                            break
+                    else:
+                        details.unfinished.remove(path)
                 if any(moved.details_changed for moved in details.moved[before:]) or marks.cursor is None:
                     spool.add("projects", _project_row(path, listing))
                     details.projects.append(path)
-                details.unfinished.remove(path)
 
             failed: dict[str, WarehouseError] = {}
             paths = await resolve(client, self.scopes, failed)
             self.report.projects = [str(path) for path in paths]
+            if self._deadline.seconds is not None:
+                paths.sort(key=self._last_read)  # so that every project has its turn
             await read_projects(client, paths, read, failed)
             self.report.failed = {name: one_line(error) for name, error in failed.items()}
             details.parts = spool.close()
         self.report.runs_changed = len(details.moved)
         return details
+
+    def _last_read(self, path: ProjectPath) -> datetime:
+        cursor = self._marks.project(path.entity, path.project).cursor
+        return datetime.min.replace(tzinfo=UTC) if cursor is None else cursor.time
 
     def _convert(
         self, path: ProjectPath, listing: Listing, marks: ProjectMarks, details: Sequence[Detail]

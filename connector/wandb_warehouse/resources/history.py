@@ -24,6 +24,7 @@ from wandb_warehouse.arrow.history import NO_STEP, index_rows
 from wandb_warehouse.arrow.merge import SAME_MOMENT
 from wandb_warehouse.client import ExpiredUrlError, Exports, WandbClient
 from wandb_warehouse.errors import FatalRemoteError
+from wandb_warehouse.resources.deadline import Deadline
 from wandb_warehouse.resources.details import one_line, parts
 from wandb_warehouse.resources.marks import RunMark
 from wandb_warehouse.resources.report import ExtractionReport
@@ -188,6 +189,7 @@ class HistoryReader:
         directory: Path,
         report: ExtractionReport,
         selection: Selection = Selection(),  # noqa: B008 - frozen: one shared default is safe
+        deadline: Deadline = Deadline(),  # noqa: B008 - without seconds it never passes
     ) -> None:
         self.outcomes: dict[RunRef, RunOutcome] = {}
         self.writer = PartWriter(directory)
@@ -195,6 +197,8 @@ class HistoryReader:
         self._directory = directory
         self._report = report
         self._selection = selection
+        self._deadline = deadline
+        self._begun = False
         self._finished: asyncio.Queue[Part | None] = asyncio.Queue()
         self._writing = asyncio.Lock()
 
@@ -220,6 +224,9 @@ class HistoryReader:
 
         async def one(group: Sequence[HistoryTask]) -> None:
             async with limit:
+                if self._begun and self._deadline.passed():
+                    return  # at least one group a sync: the next one goes on from there
+                self._begun = True
                 await self._read_group(group)
 
         try:

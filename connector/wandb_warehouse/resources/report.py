@@ -23,4 +23,8 @@ class ExtractionReport:
     """The projects that are meant, patterns resolved."""
     failed: dict[str, str] = field(default_factory=dict)
     """Why a project or pattern could not be read, by its name."""
+    runs_left: int = 0
+    """Runs that moved and were left for the next sync, because the time was up."""
+    projects_left: list[str] = field(default_factory=list)
+    """Projects that were not even listed, for the same reason."""
     phase: str = "listing"

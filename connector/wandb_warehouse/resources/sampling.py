@@ -12,6 +12,7 @@ from pathlib import Path
 
 from wandb_warehouse.arrow import RunRef, sampled_table
 from wandb_warehouse.client import Sample, WandbClient
+from wandb_warehouse.resources.deadline import Deadline
 from wandb_warehouse.resources.details import one_line, parts
 from wandb_warehouse.resources.report import ExtractionReport
 from wandb_warehouse.resources.scopes import OF_ONE_PROJECT
@@ -48,11 +49,14 @@ class SampleOutcome:
 class SampleReader:
     """Samples the histories of many runs; `outcomes` tells how it went, run by run."""
 
-    def __init__(self, client: WandbClient, report: ExtractionReport, samples: int) -> None:
+    def __init__(
+        self, client: WandbClient, report: ExtractionReport, samples: int, deadline: Deadline
+    ) -> None:
         self.outcomes: dict[RunRef, SampleOutcome] = {}
         self._client = client
         self._report = report
         self._samples = samples
+        self._deadline = deadline
 
     async def read(self, tasks: Sequence[SampleTask], directory: Path) -> list[Part]:
         """Give the part file of all samples; none where there is no row.
@@ -62,6 +66,8 @@ class SampleReader:
         """
         with TableSpool(directory) as spool:
             for group in self._groups(tasks):
+                if self.outcomes and self._deadline.passed():
+                    break
                 await self._read_group(group, spool)
             return spool.close()
 
