@@ -12,7 +12,26 @@ from wandb_warehouse.cli.scope import sync_options
 __all__ = ["plan"]
 
 
+_HELP = """Tell what a sync with the same options would fetch; nothing is fetched but listings, nothing is written.
+
+Runs, runs to fetch and history rows are W&B's own counts against what the warehouse holds. The rest is reckoned from
+the details of up to 20 of the runs to fetch, spread over each project:
+
+\b
+  values     rows x values a row, by the type counts of the index
+  requests   1 per 1,000 runs listed, 1 per 250 runs to fetch,
+             and per 50 runs with rows 1 for exports and 1 or more
+             for rows, 20,000 each; a file of exports is 1 more
+  bytes      runs to fetch x bytes of details a run + values x 20
+  minutes    requests x seconds a request took just now / 4 at a time
+             + values / 500,000 a second
+
+It is an estimate: exports take fewer bytes a value, limits of the server more time.
+"""
+
+
 @click.command(
+    help=_HELP,
     short_help="Tell what a sync would fetch, and how long it may take.",
     epilog="Example: wandb-warehouse plan 'my-team/vision-*'",
 )
@@ -20,20 +39,7 @@ __all__ = ["plan"]
 @warehouse_option
 @click.option("--json", "as_json", is_flag=True, help="Write the plan as JSON.")
 def plan(projects: tuple[str, ...], warehouse: Path, *, as_json: bool, **scope: Any) -> None:
-    r"""Tell what a sync with the same options would fetch; nothing is fetched or written but a listing.
-
-    Runs, runs to fetch and history rows are W&B's own counts against what the warehouse holds. The rest is reckoned
-    from the details of up to 20 of the runs to fetch, spread over each project:
-
-    \b
-    values    rows x values a row (type counts of the index / rows)
-    requests  1 per 1,000 runs listed + 1 per 250 runs to fetch + per 50 runs with rows: 1 for
-              exports and 1 or more for rows, 20,000 rows each; a file of exports is 1 download more
-    bytes     runs to fetch x bytes of details a run + values x 20
-    minutes   requests x seconds a request took just now / 4 at a time + values / 500,000 a second
-
-    It is an estimate: exports are smaller than 20 bytes a value, limits of the server make it longer.
-    """
+    """Tell what a sync with the same options would fetch; nothing is fetched or written but a listing."""
     from wandb_warehouse.planning import FIGURES
     from wandb_warehouse.planning import plan as make_plan
 
