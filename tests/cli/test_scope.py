@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pytest
@@ -14,7 +15,7 @@ from wandb_warehouse.sandbox import Sandbox
 PATH = f"sandbox/{DEMO_PROJECT}"
 
 
-def query(home: Path, sql: str) -> list[tuple[object, ...]]:
+def query(home: Path, sql: str) -> list[tuple[Any, ...]]:
     """Rows of a query over ./wandb.duckdb."""
     with duckdb.connect(str(home / "wandb.duckdb"), read_only=True) as reader:
         return reader.execute(sql).fetchall()

@@ -5,7 +5,6 @@ read again, although nothing moved at W&B.
 """
 
 import json
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, Literal
@@ -48,6 +47,8 @@ class Wanted:
 
     def details_differ(self, mark: RunMark) -> bool:
         """Tell whether the details held were read another way, or fewer tables of them."""
+        if mark.details_as == self.details_as:
+            return False
         held = _read(mark.details_as)
         if held.get("exclude", []) != _read(self.details_as).get("exclude", []):
             return True
@@ -74,7 +75,8 @@ class Wanted:
         )
 
 
-def _text(**parts: Sequence[str] | int) -> str:
+@lru_cache(maxsize=64)  # asked for every run of a listing
+def _text(**parts: tuple[str, ...] | int) -> str:
     """JSON text of what is not empty; equal for equal choices in whatever order."""
     told: dict[str, Any] = {
         name: part if isinstance(part, int) else sorted(set(part)) for name, part in parts.items() if part
