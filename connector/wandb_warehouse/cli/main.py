@@ -58,7 +58,7 @@ def cli(context: click.Context, *, debug: bool) -> None:
     """Own your Weights & Biases data: sync projects into a local DuckDB warehouse, completely, and query it.
 
     Exit codes: 0 done, 2 mend the command or configuration, 3 mend the key, 4 W&B did not answer, 5 the local file or
-    disk, 6 some runs are incomplete (the rest is published), 7 another sync is running, 130 and 143 interrupted.
+    disk, 6 some runs or projects incomplete (the rest is published), 7 another sync is running, 130, 143 interrupted.
     """
     context.obj = debug
     if context.invoked_subcommand is None:
