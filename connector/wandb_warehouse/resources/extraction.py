@@ -193,8 +193,9 @@ class Extraction:
 
     def _leave(self, tasks: Sequence[HistoryTask | SampleTask], done: Collection[RunRef]) -> None:
         """Note which runs were left because the time was up."""
-        self.left = {task.run for task in tasks if task.run not in done}
-        self.report.runs_left += len(self.left)
+        left = {task.run for task in tasks if task.run not in done}
+        self.left |= left
+        self.report.runs_left += len(left)
 
     def _conclude(self, details: _Details) -> None:
         self.results = [
