@@ -20,6 +20,7 @@ setup: $(filter .tools/bin/uv,$(UV)) ## make the private environment from the lo
 
 demo: setup ## the main job: a sandbox project into DuckDB, and queries over it
 	@$(RUN) wandb-warehouse demo
+	@echo 'In this checkout the command is .venv/bin/wandb-warehouse (or: . .venv/bin/activate).'
 
 test: setup lint types ## everything CI runs: lint, types, tests (fast first, then slow)
 	@$(RUN) pytest -q -m "not slow"

@@ -3,15 +3,15 @@
     WarehouseError                      the root: one line, an exit code
     ├── ConfigError            exit 2   mend the command, the configuration or the environment
     │   ├── MissingExtraError           install what the message names
-    │   └── ProjectNotFoundError        mend the path, or ask for access
+    │   ├── ProjectNotFoundError        mend the path, or ask for access
+    │   └── QueryError                  mend the SQL statement
     ├── AuthError              exit 3   mend the key
     ├── RemoteError            exit 4   W&B did not answer as it should
     │   ├── RetriableRemoteError        run the sync again later
     │   └── FatalRemoteError            report it: repeating will not help
     ├── StoreError             exit 5   mend the disk, the path or the file
     │   ├── CorruptStoreError           the file is no warehouse of ours, or damaged
-    │   ├── ProofError                  what was loaded is not what the server said; nothing was published
-    │   └── QueryError                  mend the SQL statement
+    │   └── ProofError                  what was loaded is not what the server said; nothing was published
     ├── PartialError           exit 6   some runs were left out; the rest landed
     └── BusyError              exit 7   another sync holds the warehouse
 
@@ -61,6 +61,10 @@ class ProjectNotFoundError(ConfigError):
     """The server knows no such entity or project, or this key may not read it."""
 
 
+class QueryError(ConfigError):
+    """The statement of a reading command was refused or failed."""
+
+
 class AuthError(WarehouseError):
     """There is no key, or the server refuses it."""
 
@@ -93,10 +97,6 @@ class CorruptStoreError(StoreError):
 
 class ProofError(StoreError):
     """What was loaded differs from what the server said; the published file is untouched."""
-
-
-class QueryError(StoreError):
-    """The statement of a reading command was refused or failed."""
 
 
 class PartialError(WarehouseError):

@@ -23,14 +23,19 @@ from wandb_warehouse.arrow import Selection
 from wandb_warehouse.client import Connection, Governor, Stats, WandbClient
 from wandb_warehouse.errors import PartialError, ProofError, StoreError, WarehouseError
 from wandb_warehouse.resources import (
+    COVERAGE,
     DEFAULT_SAMPLES,
+    OPT_IN,
     RESOURCES,
+    UNSIFTED,
+    CoverageOptions,
     Cursor,
     Deadline,
     Extraction,
     ExtractionReport,
     HistoryMode,
     KnownMarks,
+    Pending,
     ProjectMarks,
     RunMark,
     RunResult,
@@ -57,7 +62,11 @@ _SHOWN = 3
 _HISTORIES = {"full": "history", "sampled": "history_sampled"}
 """The table that each way of reading the history fills."""
 
-_DETAIL_TABLES = [name for name in RESOURCES if TABLES[name].per_run and name not in _HISTORIES.values()]
+_DETAIL_TABLES = [
+    name
+    for name in RESOURCES
+    if TABLES[name].per_run and name not in _HISTORIES.values() and name not in COVERAGE
+]
 
 _NOT_THE_LOAD = (WarehouseError, KeyboardInterrupt)
 """What dlt wraps into a failure of its own although the load itself did not fail."""
@@ -88,6 +97,10 @@ class SyncOptions:
     """Requests at a time; None takes the client's default."""
     max_minutes: float | None = None
     """Minutes after which nothing new is fetched: what was is published, the rest is left for the next sync."""
+    opt_in: frozenset[str] = frozenset()
+    """Tables to load that are left out otherwise: `console_logs`."""
+    metadata_files: bool = False
+    """Read `run_metadata` from each run's `wandb-metadata.json`, a download a run, rather than from its config."""
 
     @property
     def history_mode(self) -> HistoryMode:
@@ -99,6 +112,20 @@ class SyncOptions:
     def detail_tables(self) -> list[str]:
         """Tables of the runs' details that are loaded."""
         return [name for name in _DETAIL_TABLES if not self.resources or name in {"runs", *self.resources}]
+
+    @property
+    def coverage_tables(self) -> frozenset[str]:
+        """Tables beside details and history that are loaded.
+
+        With excluded keys, those that may repeat what stands under one only where `resources` names them.
+        """
+        named = frozenset(self.resources)
+        tables = (named or frozenset(COVERAGE) - OPT_IN) | self.opt_in
+        if self.selection.exclude:
+            tables -= UNSIFTED - named
+        if self.history == "none":
+            tables -= {"system_metrics"}
+        return tables & frozenset(COVERAGE)
 
 
 @dataclass(slots=True)
@@ -129,6 +156,8 @@ class SyncReport:
     """Runs that moved and are left for the next sync, because the time was up."""
     projects_left: list[str] = field(default_factory=list)
     """Projects that were not looked at, for the same reason."""
+    tables_left: list[str] = field(default_factory=list)
+    """Tables beside details and history of which not everything was read, for the same reason."""
 
     @property
     def published(self) -> bool:
@@ -179,7 +208,7 @@ def sync(options: SyncOptions, watch: SyncWatch | None = None) -> SyncReport:
     report = SyncReport(str(options.warehouse), [str(path) for path in options.projects])
     with WarehouseLock(options.warehouse), _working_directory(options.warehouse) as work:
         held = Held.read(options.warehouse)
-        marks = KnownMarks(held.marks())
+        marks = KnownMarks(held.marks(), held.pending)
         governor = Governor() if options.workers is None else Governor(concurrency=options.workers)
         client = WandbClient(options.connection, governor=governor)
         parts = work / "parts"
@@ -197,6 +226,11 @@ def sync(options: SyncOptions, watch: SyncWatch | None = None) -> SyncReport:
             samples=options.samples,
             tables=options.detail_tables if options.resources else (),
             deadline=deadline,
+            coverage=CoverageOptions(
+                options.coverage_tables,
+                reread_projects=options.sweep is True,
+                metadata_files=options.metadata_files,
+            ),
         )
         showing = watch(extraction.report, client.stats) if watch else nullcontext()
         with showing, extraction, _as_warehouse_errors(options.warehouse):
@@ -247,8 +281,12 @@ class _Load:
         pipeline = build_pipeline(build_path, self._work)
         with phase("extract"):
             source = extraction_source(self._extraction)
-            if self._options.resources:
-                source = source.with_resources("runs", *self._options.resources)
+            loaded = self._options.resources or [name for name in RESOURCES if name not in COVERAGE]
+            source = source.with_resources(
+                "runs",
+                *(name for name in loaded if name not in COVERAGE and name != "runs"),
+                *self._options.coverage_tables,
+            )
             pipeline.extract(source)
         self._extraction.report.phase = "loading"
         results = self._extraction.results
@@ -261,6 +299,13 @@ class _Load:
             if not self._options.resources or "projects" in self._options.resources:
                 projects = self._extraction.moved_projects()
                 build.delete_projects([(path.entity, path.project) for path in projects])
+            outcomes = self._extraction.coverage.outcomes
+            for name, outcome in outcomes.items():
+                if TABLES[name].per_run:
+                    build.delete_runs([name], outcome.rows)
+                build.delete_project_rows(name, outcome.projects)
+                for keys in outcome.keys:
+                    build.delete_keys(name, keys)
             pipeline.normalize()
             pipeline.load(raise_on_failed_jobs=True)
             touched = [_key(result) for result in results]
@@ -268,7 +313,10 @@ class _Load:
             build.write_ledger(self._ledger(build, results))
         self._extraction.report.phase = "proving"
         with phase("prove"):
-            _raise_differences(build.prove(self._expectations(results), touched))
+            differences = build.prove(self._expectations(results), touched)
+            for name, outcome in outcomes.items():
+                differences += build.prove_table(name, outcome.rows if TABLES[name].per_run else None)
+            _raise_differences(differences)
         with phase("publish"):
             build.create_views()
             _fill(report, self._extraction.report, self._stats)
@@ -276,7 +324,7 @@ class _Load:
                 started_at=self._extraction.started_at(),
                 finished_at=datetime.now(UTC),
                 package_version=version("wandb-warehouse"),
-                projects=_cursors_to_json({**self._cursors, **self._marks.cursors}),
+                projects=_cursors_to_json({**self._cursors, **self._marks.cursors}, self._marks.left),
                 report=report.to_dict(),
             )
             build.drop_loader_tables()
@@ -347,6 +395,7 @@ class Held:
     generation: int
     cursors: Mapping[tuple[str, str], Cursor]
     runs: Mapping[RunKey, Mapping[str, Any]]
+    pending: Mapping[tuple[str, str], Pending] = field(default_factory=dict)
 
     @classmethod
     def read(cls, warehouse: Path) -> "Held":
@@ -363,6 +412,10 @@ class Held:
             {
                 (row["entity"], row["project"], row["run_id"]): row
                 for row in stored_runs(warehouse).to_pylist()
+            },
+            {
+                (p["entity"], p["project"]): {name: set(ids) for name, ids in p.get("pending", {}).items()}
+                for p in last.projects
             },
         )
 
@@ -424,13 +477,18 @@ def _sampled(result: RunResult) -> bool:
     return result.sample is not None and result.sample.error is None
 
 
-def _cursors_to_json(cursors: Mapping[tuple[str, str], Cursor]) -> list[dict[str, str]]:
+def _cursors_to_json(
+    cursors: Mapping[tuple[str, str], Cursor], pending: Mapping[tuple[str, str], Pending]
+) -> list[dict[str, Any]]:
     return [
         {
             "entity": entity,
             "project": project,
             "cursor": cursor.time.isoformat(),
             "filters": cursor.filters,
+            "pending": {
+                name: sorted(ids) for name, ids in sorted(pending.get((entity, project), {}).items())
+            },
         }
         for (entity, project), cursor in cursors.items()
     ]
@@ -446,6 +504,7 @@ def _fill(report: SyncReport, counted: ExtractionReport, stats: Stats) -> None:
     report.failed = dict(counted.failed)
     report.runs_left = counted.runs_left
     report.projects_left = list(counted.projects_left)
+    report.tables_left = list(counted.tables_left)
     report.rows = counted.rows
     report.values = counted.values
     report.requests = stats.requests

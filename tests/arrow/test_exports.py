@@ -244,13 +244,22 @@ def test_a_key_of_several_types_is_one_key(path: Path) -> None:
 
 
 def test_lists_keep_their_nulls_and_nonfinite_numbers(path: Path) -> None:
-    """Within a list, null is a value; NaN is kept exactly."""
-    write(
-        path, {"_step": [0, 1, 2], "l": pa.array([[1.0, None, math.nan], [], None], pa.list_(pa.float64()))}
-    )
+    """Within a list, null is a value; NaN is kept exactly, and a whole number reads as from a live row."""
+    cells = [[1.0, 2.5, 0.0, -0.0, None, math.nan], [], None]
+    write(path, {"_step": [0, 1, 2], "l": pa.array(cells, pa.list_(pa.float64()))})
     (batch,) = chunks_from_export(RUN, path, {})
     (chunk,) = batch.chunks
-    assert texts(chunk) == ["[1.0,null,NaN]", "[]"]
+    assert texts(chunk) == ["[1,2.5,0,-0.0,null,NaN]", "[]"]
+
+
+def test_a_list_of_several_kinds_reads_as_it_was_logged(path: Path) -> None:
+    """Within a list, a union of kinds gives its one member, and what it holds is read the same way."""
+    union = pa.struct([("_type_number", pa.float64()), ("_type_list", pa.list_(pa.float64()))])
+    cells = [[{"_type_number": 1.0, "_type_list": None}, {"_type_number": None, "_type_list": [2.0, 0.5]}]]
+    write(path, {"_step": [0], "l": pa.array(cells, pa.list_(union))})
+    (batch,) = chunks_from_export(RUN, path, {})
+    (chunk,) = batch.chunks
+    assert texts(chunk) == ["[1,[2,0.5]]"]
 
 
 def test_quoted_nonfinite_numbers_follow_the_index_of_the_server(path: Path) -> None:

@@ -79,12 +79,12 @@ def test_any_rows_come_back_through_a_part_and_duckdb(
 
 
 @pytest.mark.slow
-@settings(max_examples=2000, deadline=None)
+@settings(max_examples=500, deadline=None)
 @given(st.lists(rows_strategy, max_size=2), st.sampled_from([1, 7, 1000]))
 def test_any_rows_come_back_through_a_part_and_duckdb_at_length(
     tmp_path_factory: pytest.TempPathFactory, pages: list[list[dict[str, Any]]], target: int
 ) -> None:
-    """The same property over 2,000 histories."""
+    """The same property over 500 histories."""
     check_pipeline(tmp_path_factory.mktemp("parts"), pages, target)
 
 

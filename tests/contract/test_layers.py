@@ -59,6 +59,7 @@ LIBRARIES: dict[str, set[str]] = {
     "graphql": {"sandbox", "cli/sandbox"},
     "pyarrow": {"arrow", "schema", "resources", "sync", "warehouse", "sandbox"},
     "orjson": {"arrow", "client", "sandbox"},
+    "yaml": {"arrow"},
 }
 """Where each third-party library may be imported: in a room, or in one module of it."""
 

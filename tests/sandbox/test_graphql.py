@@ -292,3 +292,10 @@ def test_a_project_that_may_only_be_read(box: Sandbox, ask: Ask) -> None:
     assert ask('{ project(name: "p", entityName: "e") { readOnly runCount } }') == {
         "project": {"readOnly": True, "runCount": 0}
     }
+
+
+def test_keys_that_are_no_unicode_are_served_as_escapes(box: Sandbox, ask: Ask) -> None:
+    """A lone surrogate in a metric's name does not break the answer that lists it."""
+    box.add_run("e", "p", "odd", lines=[r'{"_step":0,"\ud800key":1}'])
+    answer = ask('{ project(name: "p", entityName: "e") { run(name: "odd") { historyKeys } } }')
+    assert "\ud800key" in answer["project"]["run"]["historyKeys"]["keys"]

@@ -178,11 +178,11 @@ def test_a_project_that_vanishes_after_its_list_fails_alone(box: Sandbox, wareho
 
 
 def test_a_project_forbidden_before_its_history_costs_its_runs_only(box: Sandbox, warehouse: Path) -> None:
-    """Histories that are refused leave their runs incomplete, by name; the other project is whole."""
+    """What is refused leaves its runs incomplete, by name, and names the project for its tables beside them."""
     fill(box, "e/a", "e/bad")
     box.inject(Fault("status", '"entity":"e","project":"bad","n0"', times=-1, value=403))
     report = run(box, warehouse, "e/a", "e/bad")
-    assert sorted(report.quarantined) == ["e/bad/r0", "e/bad/r1"]
+    assert sorted(report.quarantined) == ["e/bad", "e/bad/r0", "e/bad/r1"]
     assert query(warehouse, "SELECT count(DISTINCT run_id) FROM history WHERE project = 'a'") == [(2,)]
     box.faults.clear()
     assert not run(box, warehouse, "e/a", "e/bad").quarantined

@@ -26,7 +26,9 @@ from wandb_warehouse.resources import ProjectPath
 from wandb_warehouse.sync import SyncOptions, sync
 connection = Connection(sys.argv[1], Secret(sys.argv[2]), "argument")
 report = sync(SyncOptions((ProjectPath("e", "p"),), connection, Path(sys.argv[3])))
-print(json.dumps({"megabytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+# ru_maxrss would count from the size of the process that forked this one.
+peak = next(line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM"))
+print(json.dumps({"megabytes": int(peak.split()[1]) / 1024,
     "cpu": resource.getrusage(resource.RUSAGE_SELF).ru_utime, **report.to_dict()}))
 """
 

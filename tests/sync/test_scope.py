@@ -96,3 +96,13 @@ def test_one_sync_at_a_time(box: Sandbox, warehouse: Path) -> None:
     with WarehouseLock(warehouse), pytest.raises(BusyError):
         sync(options(box, warehouse))
     assert not box.requests
+
+
+def test_metric_names_that_are_no_unicode(box: Sandbox, warehouse: Path) -> None:
+    """A lone surrogate in a metric's name costs neither the run nor the key: it is stored as its escape."""
+    box.add_run("e", "p", "odd", lines=[r'{"_step":0,"\ud800key":1,"plain":2}'])
+    sync(options(box, warehouse, "e/p")).raise_if_partial()
+    assert query(warehouse, "SELECT key, value FROM history ORDER BY value") == [
+        (r"\ud800key", 1.0),
+        ("plain", 2.0),
+    ]

@@ -53,6 +53,26 @@ ROWS: Rows = {
         logged("r2", "acc", 0, 0.5),
     ],
     "history_sampled": [logged("r1", "loss", 0, 1.0, samples=1)],
+    "system_metrics": [run("r1", key="system.cpu", seq=0, type="number", value=12.5, runtime=15.0)],
+    "run_artifacts": [run("r1", direction="logged", artifact_id="a1", collection="model", version_index=0)],
+    "files": [run("r1", name="output.log", size=7)],
+    "run_metadata": [run("r1", source="config", os="Linux")],
+    "console_logs": [run("r1", line=0, text="started")],
+    "artifacts": [
+        {
+            "entity": "acme",
+            "project": "vision",
+            "collection": "model",
+            "artifact_id": "a1",
+            "version_index": 0,
+        }
+    ],
+    "artifact_aliases": [
+        {"entity": "acme", "project": "vision", "collection": "model", "alias": "latest", "artifact_id": "a1"}
+    ],
+    "sweeps": [{"entity": "acme", "project": "vision", "sweep_id": "s1", "method": "grid"}],
+    "users": [{"entity": "acme", "project": "vision", "username": "ada"}],
+    "reports": [{"entity": "acme", "project": "vision", "report_id": "v1", "spec": "{}"}],
     "run_ledger": [
         run("r1", state="ok", expected_rows=3, stored_rows=3, stored_values=3, stored_keys=1, last_step=2),
         run(

@@ -17,6 +17,8 @@ Rows = dict[str, list[dict[str, Any]]]
 R1 = ("acme", "vision", "r1")
 R2 = ("acme", "vision", "r2")
 
+BESIDE = ("system_metrics", "run_artifacts", "files", "run_metadata", "console_logs")
+
 # Counted by hand in conftest.ROWS.
 COUNTS = {
     R1: {
@@ -27,6 +29,7 @@ COUNTS = {
         "metrics": 1,
         "history": 3,
         "history_sampled": 1,
+        **dict.fromkeys(BESIDE, 1),
         "run_ledger": 1,
     },
     R2: {
@@ -37,6 +40,7 @@ COUNTS = {
         "metrics": 0,
         "history": 1,
         "history_sampled": 0,
+        **dict.fromkeys(BESIDE, 0),
         "run_ledger": 1,
     },
 }
@@ -171,3 +175,35 @@ def test_unknown_table_is_refused(build: Build) -> None:
     """An expectation of a table whose rows belong to no run is an error, not a silent pass."""
     with pytest.raises(StoreError, match="sync_log"):
         build.prove(_expected([(R1, "sync_log", 1)]), [R1])
+
+
+def test_a_table_replaced_by_run_is_proven_alone(build: Build) -> None:
+    """Rows as many as read, each once, of runs there are: every other finding is named."""
+    assert build.prove_table("files", {R1: 1, R2: 0}) == []
+    assert [(d.check, d.run_id) for d in build.prove_table("files", {R1: 2})] == [("wrong_counts", "r1")]
+    with duckdb.connect(str(build.path)) as connection:
+        connection.execute("INSERT INTO files SELECT * FROM files")
+        connection.execute(
+            "INSERT INTO files (entity, project, run_id, name) VALUES ('acme', 'vision', 'none', 'x')"
+        )
+    found = {(d.check, d.run_id) for d in build.prove_table("files", {R1: 2, ("acme", "vision", "none"): 1})}
+    assert found == {("duplicate_keys", "r1"), ("orphans", "none")}
+
+
+def test_a_table_replaced_by_project_has_its_keys_once(build: Build) -> None:
+    """A row stored twice is named with its project; deleted by project or key, the others stay."""
+    assert build.prove_table("artifacts", None) == []
+    with duckdb.connect(str(build.path)) as connection:
+        connection.execute("INSERT INTO artifacts SELECT * FROM artifacts")
+        connection.execute("INSERT INTO users SELECT * REPLACE ('grace' AS username) FROM users")
+    assert [(d.check, d.project) for d in build.prove_table("artifacts", None)] == [
+        ("duplicate_project_keys", "vision")
+    ]
+    build.delete_project_rows("artifacts", [("acme", "other")])
+    assert len(build.prove_table("artifacts", None)) == 1
+    build.delete_project_rows("artifacts", [("acme", "vision")])
+    key = {"entity": "acme", "project": "vision", "username": "ada"}
+    build.delete_keys("users", pa.Table.from_pylist([key]))
+    with duckdb.connect(str(build.path)) as connection:
+        assert connection.execute("SELECT count(*) FROM artifacts").fetchall() == [(0,)]
+        assert connection.execute("SELECT username FROM users").fetchall() == [("grace",)]

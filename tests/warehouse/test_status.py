@@ -7,6 +7,7 @@ import duckdb
 import pytest
 
 from wandb_warehouse.errors import CorruptStoreError, StoreError
+from wandb_warehouse.schema.coverage import COVERAGE
 from wandb_warehouse.warehouse import (
     STORED_RUNS,
     ProjectStatus,
@@ -46,6 +47,7 @@ def test_status_counts_what_is_stored(published: Path) -> None:
         "metrics": 1,
         "history": 4,
         "history_sampled": 1,
+        **{table.name: 1 for table in COVERAGE},
         "run_ledger": 2,
         "sync_log": 1,
     }

@@ -8,9 +8,22 @@ exports   parquet exports of a history -> column chunks
 merge     exports and live rows of one run -> its history, each row once
 sampled   sampled rows of a metric -> rows of history_sampled
 selection which keys are stored, in histories and in the documents of runs
+coverage  what a run or a project holds beside them -> its tables
 parts     column chunks -> parquet part files, ordered by key, run and step
 """
 
+from wandb_warehouse.arrow.coverage import (
+    artifact_tables,
+    console_table,
+    files_table,
+    metadata_table,
+    reports_table,
+    run_artifacts_table,
+    sweeps_table,
+    system_metrics,
+    users_table,
+    writer_document,
+)
 from wandb_warehouse.arrow.exports import chunks_from_export, export_index
 from wandb_warehouse.arrow.history import Chunk, HistoryBatch, RunRef, chunks_from_rows, key_types
 from wandb_warehouse.arrow.merge import run_history
@@ -29,23 +42,33 @@ __all__ = [
     "RunCount",
     "RunRef",
     "Selection",
+    "artifact_tables",
     "chunks_from_export",
     "chunks_from_rows",
     "classify",
+    "console_table",
     "detail_digest",
     "dumps",
     "escape",
     "export_index",
+    "files_table",
     "flatten",
     "key_types",
     "listing_digest",
     "loads",
+    "metadata_table",
     "parse_config",
     "parse_time",
+    "reports_table",
     "restore",
+    "run_artifacts_table",
     "run_history",
     "run_tables",
     "sampled_table",
+    "sweeps_table",
+    "system_metrics",
     "undump",
     "unescape",
+    "users_table",
+    "writer_document",
 ]

@@ -7,6 +7,7 @@ bounded batches of cells, whatever their footer claims.
 
 import datetime as dt
 import decimal
+import math
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from itertools import islice
@@ -275,6 +276,8 @@ def _objects(
 
 def _json_value(cell: Any) -> Any:
     if isinstance(cell, dict):
+        if cell and all(key.startswith(_UNION) for key in cell):
+            return _json_value(next((value for value in cell.values() if value is not None), None))
         members = {key: _json_value(value) for key, value in cell.items() if value is not None}
         return {key: value for key, value in members.items() if value != {}}
     if isinstance(cell, list | tuple):
@@ -285,6 +288,8 @@ def _json_value(cell: Any) -> Any:
 
 _RARE: dict[type, Callable[[Any], Any]] = {
     bytes: lambda cell: cell.decode("utf-8", "surrogateescape"),
+    # The writer sends 1.0 as 1: a document must read the same from an export as from a live row.
+    float: lambda cell: int(cell) if cell.is_integer() and 0 < abs(cell) < 2**53 else (cell or _zero(cell)),
     decimal.Decimal: lambda cell: float(cell) if decimal.Decimal(float(cell)) == cell else ExactNumber(cell),
     dt.datetime: str,
     dt.date: str,
@@ -293,9 +298,17 @@ _RARE: dict[type, Callable[[Any], Any]] = {
 }
 
 
+def _zero(cell: float) -> float | int:
+    return cell if math.copysign(1, cell) < 0 else 0
+
+
+_UNION = "_type_"
+"""What the field names of a union begin with: an export's way to hold values of several kinds in one place."""
+
+
 def _is_union(kind: pa.DataType) -> bool:
     members = list(kind) if pa.types.is_struct(kind) else []
-    return bool(members) and all(member.name.startswith("_type_") for member in members)
+    return bool(members) and all(member.name.startswith(_UNION) for member in members)
 
 
 def _is_text(kind: pa.DataType) -> bool:

@@ -17,7 +17,7 @@ from wandb_warehouse.arrow.values import classify, flatten
 from wandb_warehouse.errors import FatalRemoteError
 from wandb_warehouse.schema import TABLES
 
-__all__ = ["detail_digest", "listing_digest", "parse_config", "parse_time", "run_tables"]
+__all__ = ["detail_digest", "listing_digest", "parse_config", "parse_time", "run_tables", "stored_row"]
 
 INTERNAL_CONFIG = frozenset({"_wandb", "wandb_version"})
 """Config entries that W&B writes for itself."""
@@ -94,7 +94,7 @@ def run_tables(
         try:
             documents = {name: _document(node.get(name), name) for name in _DOCUMENTS}
             for name, build in _BUILDERS.items():
-                rows[name] += [_stored(name, {**run, **row}) for row in build(node, documents)]
+                rows[name] += [stored_row(name, {**run, **row}) for row in build(node, documents)]
         except FatalRemoteError as error:
             what = f"run {entity}/{project}/{node['name']}: {error.what}"
             raise FatalRemoteError(what, mend=error.mend) from error
@@ -218,7 +218,8 @@ _STORE: dict[str, Callable[[Any], Any]] = {
 """How a value of the API becomes a stored one, by the kind of its column."""
 
 
-def _stored(table: str, row: Row) -> Row:
+def stored_row(table: str, row: Row) -> Row:
+    """Give a row of a declared table as it is stored, from values as the API gives them."""
     stored: Row = {}
     for column in TABLES[table].columns:
         value = row.get(column.name)

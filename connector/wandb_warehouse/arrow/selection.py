@@ -11,6 +11,9 @@ from fnmatch import translate
 from functools import lru_cache
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.compute as pc
+
 from wandb_warehouse.arrow.history import HistoryBatch
 from wandb_warehouse.arrow.text import loads
 
@@ -52,6 +55,14 @@ class Selection:
         return HistoryBatch(
             batch.run, [chunk for chunk in batch.chunks if self.keeps(chunk.key)], batch.steps
         )
+
+    def of_keyed(self, table: pa.Table) -> pa.Table:
+        """Leave out the rows whose `key` is excluded."""
+        if not self.exclude:
+            return table
+        keys = table.column("key")
+        dropped = [key for key in keys.unique().to_pylist() if self.excludes(key)]
+        return table.filter(pc.invert(pc.is_in(keys, pa.array(dropped, keys.type)))) if dropped else table
 
     def of_node(self, node: Mapping[str, Any]) -> Mapping[str, Any]:
         """Take excluded keys out of a run's documents: config, summary, system metrics, index of the history.

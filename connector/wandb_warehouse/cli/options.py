@@ -70,7 +70,9 @@ _SCOPE: tuple[Callable[[Any], Any], ...] = (
         "--exclude",
         multiple=True,
         metavar="GLOB",
-        help="Drop these keys of history, config and summary before anything is written; may be repeated.",
+        help="Drop these keys of history, config, summary and system metrics before anything is written; may be "
+        "repeated. Tables that may repeat what stands under them (artifacts, files, run_metadata, sweeps, reports, "
+        "console_logs) are then left out unless --resources names them.",
     ),
     click.option("--resources", metavar="TABLE,...", help="Only these tables; runs always comes along."),
     click.option(
@@ -79,6 +81,12 @@ _SCOPE: tuple[Callable[[Any], Any], ...] = (
     click.option("--full-refresh", is_flag=True, help="Fetch every run again, whatever is stored."),
     click.option(
         "--sweep/--no-sweep", default=None, help="List every run, not only those whose heartbeat moved."
+    ),
+    click.option("--console-logs", is_flag=True, help="Load what runs wrote to their consoles, too."),
+    click.option(
+        "--metadata-files",
+        is_flag=True,
+        help="Download each run's wandb-metadata.json, rather than trust the config.",
     ),
     click.option("--workers", type=click.IntRange(1, 64), help="Requests at a time."),
 )

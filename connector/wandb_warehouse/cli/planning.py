@@ -26,7 +26,8 @@ the details of up to 20 of the runs to fetch, spread over each project:
   minutes    requests x seconds a request took just now / 4 at a time
              + values / 500,000 a second
 
-It is an estimate: exports take fewer bytes a value, limits of the server more time.
+Not in it: tables beside runs and histories (system metrics, files, artifacts,
+sweeps, ...). It is an estimate: exports take fewer bytes a value, limits of the server more time.
 """
 
 

@@ -22,6 +22,7 @@ def sync_options(
     exclude: tuple[str, ...],
     resources: str | None,
     filter_: str | None,
+    console_logs: bool,
     **plain: Any,
 ) -> "SyncOptions":
     """Read the options that `scope_options` declares; `plain` ones are options of a sync by the same name.
@@ -42,7 +43,9 @@ def sync_options(
             raise ConfigError(
                 f"--history {plain['history']} does not fill {table}", mend=f"add --history {history}"
             )
-    return SyncOptions(
+    if "system_metrics" in tables and plain["history"] == "none":
+        raise ConfigError("--history none does not fill system_metrics", mend="leave --history out")
+    options = SyncOptions(
         projects=tuple(parse_projects(projects or _configured_projects())),
         warehouse=warehouse,
         samples=DEFAULT_SAMPLES if samples is None else samples,
@@ -50,8 +53,16 @@ def sync_options(
         resources=tables,
         filters=_parse_filter(filter_),
         connection=resolve_connection(),
+        opt_in=frozenset({"console_logs"} if console_logs else ()),
         **plain,
     )
+    for option, table, given in (
+        ("--console-logs", "console_logs", console_logs),
+        ("--metadata-files", "run_metadata", options.metadata_files),
+    ):
+        if given and table not in options.coverage_tables:
+            raise ConfigError(f"{option} is of no use here", mend=f"name {table} in --resources")
+    return options
 
 
 def _configured_projects() -> tuple[str, ...]:

@@ -45,8 +45,14 @@ def show_report(report: dict[str, Any]) -> None:
     """Show a sync's report as a person reads it."""
     seconds = report["seconds"]
     total = seconds["total"]
-    left = f"{report['runs_left']:,} runs" + (
-        f", {len(report['projects_left'])} projects" if report["projects_left"] else ""
+    left = ", ".join(
+        text
+        for text, told in (
+            (f"{report['runs_left']:,} runs", report["runs_left"]),
+            (f"{len(report['projects_left'])} projects", report["projects_left"]),
+            (f"some of {', '.join(report['tables_left'])}", report["tables_left"]),
+        )
+        if told
     )
     if report["generation"] is None and report["projects_left"]:
         console().print(f"Nothing new so far; left for the next sync: {left}. Time: {total:.1f} s.")
@@ -62,7 +68,7 @@ def show_report(report: dict[str, Any]) -> None:
         ("runs fetched", f"{report['runs_changed']:,}"),
         ("runs unchanged", f"{report['runs_unchanged']:,}"),
         ("runs incomplete", f"{report['runs_quarantined']:,}"),
-        *([("left for the next sync", left)] if report["runs_left"] or report["projects_left"] else []),
+        *([("left for the next sync", left)] if left else []),
         ("history rows", f"{report['rows']:,}"),
         ("history values", f"{report['values']:,}"),
         ("requests", f"{report['requests']:,} ({report['retries']} retries)"),

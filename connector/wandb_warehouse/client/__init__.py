@@ -4,17 +4,22 @@ It knows no Arrow, no dlt and no DuckDB, reads no environment and no files but t
 """
 
 from wandb_warehouse.client.answers import Exports, RunPage, Sample, Window
+from wandb_warehouse.client.catalog import Catalog, Found
 from wandb_warehouse.client.client import WandbClient
 from wandb_warehouse.client.connection import Connection, Secret, is_private_host
 from wandb_warehouse.client.governor import Governor
+from wandb_warehouse.client.lists import PagedList
 from wandb_warehouse.client.retry import ExpiredUrlError, Limits, Stats
 
 __all__ = [
+    "Catalog",
     "Connection",
     "ExpiredUrlError",
     "Exports",
+    "Found",
     "Governor",
     "Limits",
+    "PagedList",
     "RunPage",
     "Sample",
     "Secret",

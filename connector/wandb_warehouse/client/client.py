@@ -27,6 +27,7 @@ from wandb_warehouse.client.answers import (
     samples_of,
 )
 from wandb_warehouse.client.blobs import Blobs
+from wandb_warehouse.client.catalog import Catalog
 from wandb_warehouse.client.connection import Connection
 from wandb_warehouse.client.documents import Document
 from wandb_warehouse.client.governor import Governor
@@ -89,6 +90,8 @@ class WandbClient:
             private_allowed=lambda: connection.is_private or self._transport.peer_is_private,
             transport=blob_transport,
         )
+        self.catalog = Catalog(self._transport, self._blobs, limits, self._project)
+        """Artifacts, files, sweeps and whatever else a project holds, as complete lists."""
         self._lacking: frozenset[str] = frozenset()
         self._details_size = BatchSize(limits.details_batch)
         self._alias_size = BatchSize(limits.alias_batch)

@@ -23,7 +23,7 @@ from wandb_warehouse.client.refusals import body_words, graphql_refusal, status_
 from wandb_warehouse.client.retry import Limits, Retries, Stats, TooHeavyError, TooLargeError
 from wandb_warehouse.errors import FatalRemoteError, RetriableRemoteError, WarehouseError
 
-__all__ = ["Reply", "Transport", "http_client", "network_error", "peer_address", "raw_chunks"]
+__all__ = ["Moved", "Reply", "Transport", "http_client", "network_error", "peer_address", "raw_chunks"]
 
 USER_AGENT = "wandb-warehouse"
 _LANE = "api"
@@ -40,6 +40,13 @@ class Reply:
     date: datetime | None
 
 
+@dataclass(frozen=True)
+class Moved:
+    """The address a file is really at: the storage's, to be asked without the key."""
+
+    url: str
+
+
 class Transport:
     """Sends GraphQL documents, with the key, to one origin and nowhere else."""
 
@@ -53,6 +60,7 @@ class Transport:
         *,
         transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
+        self._base_url = connection.base_url
         self._url = f"{connection.base_url}/graphql"
         self._secret = connection.api_key
         self._limits = limits
@@ -92,9 +100,48 @@ class Transport:
 
         return await self._retries.run(attempt)
 
+    async def file(self, path: str) -> bytes | Moved | None:
+        """Contents at a path under the base address, or where they are; None where the server has no such file."""
+
+        async def attempt() -> bytes | Moved | None:
+            try:
+                return await self._attempt_file(path)
+            except TooHeavyError as error:
+                kind = FatalRemoteError if isinstance(error, TooLargeError) else RetriableRemoteError
+                raise kind(error.what, mend=error.mend) from error
+
+        return await self._retries.run(attempt)
+
     async def aclose(self) -> None:
         """Close the connections."""
         await self._http.aclose()
+
+    async def _attempt_file(self, path: str) -> bytes | Moved | None:
+        url = f"{self._base_url}/{path}"
+        async with self._governor.slot(_LANE) as waited:
+            self._stats.waited_seconds += waited
+            self._stats.requests += 1
+            try:
+                async with (
+                    asyncio.timeout(self._limits.timeout),
+                    self._http.stream("GET", url, headers={"Accept": "*/*"}) as response,
+                ):
+                    self._governor.observe(_LANE, response.status_code, response.headers)
+                    self._note_peer(response)
+                    if response.has_redirect_location:
+                        return Moved(str(response.url.join(response.headers["location"])))
+                    body = await self._read(response)
+            except (TimeoutError, httpx.HTTPError, httpx.InvalidURL) as error:
+                raise self._scrubbed(network_error(error, url, self._limits.timeout)) from error
+        if response.status_code == 404:
+            return None
+        if response.status_code != 200:
+            raise self._scrubbed(status_refusal(response.status_code, "", []))
+        announced = response.headers.get("content-length")
+        encoded = "content-encoding" in response.headers
+        if not encoded and announced is not None and announced != str(len(body)):
+            raise RetriableRemoteError(f"W&B sent {len(body)} bytes of {announced}", mend=_LATER)
+        return body
 
     async def _attempt(self, payload: bytes, *, exact: bool) -> Reply:
         async with self._governor.slot(_LANE) as waited:

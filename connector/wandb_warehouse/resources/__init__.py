@@ -6,19 +6,33 @@ import os
 os.environ["RUNTIME__DLTHUB_TELEMETRY"] = os.environ.get("RUNTIME__DLTHUB_TELEMETRY", "false")
 
 from wandb_warehouse.resources.bridge import EventLoopThread
+from wandb_warehouse.resources.coverage import COVERAGE, OPT_IN, UNSIFTED, Coverage, CoverageOptions
 from wandb_warehouse.resources.deadline import Deadline
 from wandb_warehouse.resources.estimate import ProjectEstimate, estimate_project
 from wandb_warehouse.resources.extraction import Extraction, RunResult
 from wandb_warehouse.resources.listing import ProjectPath
-from wandb_warehouse.resources.marks import Cursor, DltStateMarks, KnownMarks, Marks, ProjectMarks, RunMark
+from wandb_warehouse.resources.marks import (
+    Cursor,
+    DltStateMarks,
+    KnownMarks,
+    Marks,
+    Pending,
+    ProjectMarks,
+    RunMark,
+)
 from wandb_warehouse.resources.report import ExtractionReport
 from wandb_warehouse.resources.scopes import ProjectPattern, Scope, parse_projects, read_projects, resolve
 from wandb_warehouse.resources.source import RESOURCES, column_hints, extraction_source, wandb_source
 from wandb_warehouse.resources.wanted import DEFAULT_SAMPLES, HistoryMode, Wanted
 
 __all__ = [
+    "COVERAGE",
     "DEFAULT_SAMPLES",
+    "OPT_IN",
     "RESOURCES",
+    "UNSIFTED",
+    "Coverage",
+    "CoverageOptions",
     "Cursor",
     "Deadline",
     "DltStateMarks",
@@ -28,6 +42,7 @@ __all__ = [
     "HistoryMode",
     "KnownMarks",
     "Marks",
+    "Pending",
     "ProjectEstimate",
     "ProjectMarks",
     "ProjectPath",

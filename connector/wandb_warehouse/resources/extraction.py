@@ -31,6 +31,7 @@ from wandb_warehouse.arrow import (
 from wandb_warehouse.client import WandbClient
 from wandb_warehouse.errors import FatalRemoteError, WarehouseError
 from wandb_warehouse.resources.bridge import EventLoopThread
+from wandb_warehouse.resources.coverage import Coverage, CoverageOptions
 from wandb_warehouse.resources.deadline import DETAILS_SHARE, Deadline
 from wandb_warehouse.resources.details import Detail, one_line, parts, read_details
 from wandb_warehouse.resources.history import HistoryReader, HistoryTask, RunOutcome
@@ -38,7 +39,7 @@ from wandb_warehouse.resources.listing import Listing, ProjectPath, list_project
 from wandb_warehouse.resources.marks import Cursor, Marks, ProjectMarks, RunMark
 from wandb_warehouse.resources.report import ExtractionReport
 from wandb_warehouse.resources.sampling import SampleOutcome, SampleReader, SampleTask
-from wandb_warehouse.resources.scopes import Scope, read_projects, resolve
+from wandb_warehouse.resources.scopes import OF_ONE_PROJECT, Scope, read_projects, resolve
 from wandb_warehouse.resources.spool import Part, TableSpool
 from wandb_warehouse.resources.wanted import DEFAULT_SAMPLES, HistoryMode, Wanted
 from wandb_warehouse.schema import TABLES
@@ -117,6 +118,7 @@ class Extraction:
         samples: int = DEFAULT_SAMPLES,
         tables: Sequence[str] = (),
         deadline: Deadline = Deadline(),  # noqa: B008 - without seconds it never passes
+        coverage: CoverageOptions = CoverageOptions(),  # noqa: B008 - frozen: one shared default is safe
     ) -> None:
         self.scopes = tuple(projects)
         self.report = ExtractionReport()
@@ -131,6 +133,7 @@ class Extraction:
         self._deadline = deadline
         self.left: set[RunRef] = set()
         """Runs whose history was left for the next sync."""
+        self.coverage = Coverage(marks, self.report, coverage, selection, deadline)
         self._details: _Details | None = None
         self._outcomes: Mapping[RunRef, RunOutcome] = {}
         self._counts: Mapping[RunRef, RunCount] = {}
@@ -153,13 +156,19 @@ class Extraction:
         return self._phase_one().parts
 
     def is_empty(self) -> bool:
-        """Tell whether nothing moved: no row to write, no history to fetch, no run to settle."""
+        """Tell whether nothing moved: no row to write, no history to fetch, no run to settle, no table behind."""
         details = self._phase_one()
-        return not details.parts and not details.moved
+        return not details.parts and not details.moved and not self.coverage.is_due()
 
     def moved_projects(self) -> list[ProjectPath]:
         """Projects whose row is written anew."""
         return self._phase_one().projects
+
+    def beside(self, name: str) -> list[Part]:
+        """Return the part files of a table beside details and history."""
+        self._phase_one()
+        with self._session() as (loop, client):
+            return loop.call(self.coverage.read(client, name, self._work()))
 
     def history(self) -> Iterator[Part]:
         """Yield part files of history rows as they are finished; `results` is filled when it ends."""
@@ -312,21 +321,26 @@ class Extraction:
                 self.report.phase = "details"
                 before = len(details.moved)
                 looked_at = 0
-                async with aclosing(read_details(client, path, list(listing.changed))) as batches:
-                    async for found in batches:
-                        for moved, tables in await asyncio.to_thread(
-                            self._convert, path, listing, marks, found
-                        ):
-                            for name, table in tables.items():
-                                spool.add(name, table)
-                            details.moved += [each for each in moved if each.matters]
-                        looked_at += len(found)
-                        left = len(listing.changed) - looked_at
-                        if left and self._deadline.passed(DETAILS_SHARE):
-                            self.report.runs_left += left
-                            break
-                    else:
-                        details.unfinished.remove(path)
+                try:
+                    async with aclosing(read_details(client, path, list(listing.changed))) as batches:
+                        async for found in batches:
+                            for moved, tables in await asyncio.to_thread(
+                                self._convert, path, listing, marks, found
+                            ):
+                                for name, table in tables.items():
+                                    spool.add(name, table)
+                                details.moved += [each for each in moved if each.matters]
+                            looked_at += len(found)
+                            left = len(listing.changed) - looked_at
+                            if left and self._deadline.passed(DETAILS_SHARE):
+                                self.report.runs_left += left
+                                break
+                        else:
+                            details.unfinished.remove(path)
+                except OF_ONE_PROJECT:
+                    self._begin_coverage(path, listing, details, before, readable=False)
+                    raise
+                self._begin_coverage(path, listing, details, before, readable=True)
                 if any(moved.details_changed for moved in details.moved[before:]) or marks.cursor is None:
                     spool.add("projects", _project_row(path, listing))
                     details.projects.append(path)
@@ -345,6 +359,29 @@ class Extraction:
     def _last_read(self, path: ProjectPath) -> datetime:
         cursor = self._marks.project(path.entity, path.project).cursor
         return datetime.min.replace(tzinfo=UTC) if cursor is None else cursor.time
+
+    def _begin_coverage(
+        self, path: ProjectPath, listing: Listing, details: _Details, before: int, *, readable: bool
+    ) -> None:
+        moved = details.moved[before:]
+        known = [each for each in moved if each.error is None]
+        # What is owed counts on where not every run was looked at, and so do the runs that were not.
+        fresh = self._full_refresh and path not in details.unfinished
+        held = {} if fresh else self._marks.project(path.entity, path.project).runs
+        self.coverage.begin(
+            path,
+            # A run without a digest never came as far as its details.
+            held={run_id for run_id, mark in held.items() if mark.detail_digest},
+            # A run that is only behind with its history did not move.
+            moved={
+                each.run.run_id: listing.changed[each.run.run_id]
+                for each in known
+                if each.details_changed or each.settling
+            },
+            failed={each.run.run_id for each in moved} - {each.run.run_id for each in known},
+            fresh=fresh,
+            readable=readable,
+        )
 
     def _convert(
         self, path: ProjectPath, listing: Listing, marks: ProjectMarks, details: Sequence[Detail]

@@ -10,7 +10,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
 
-__all__ = ["Cursor", "DltStateMarks", "KnownMarks", "Marks", "ProjectMarks", "RunMark"]
+__all__ = ["Cursor", "DltStateMarks", "KnownMarks", "Marks", "Pending", "ProjectMarks", "RunMark"]
+
+Pending = dict[str, set[str]]
+"""What is still to be read of a project, by table: ids of runs, or `*` for the project; a table that was never
+read is absent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,12 +82,25 @@ class Marks(Protocol):
         """Take note of the runs that this extraction brought up to date."""
         ...
 
+    def pending(self, entity: str, project: str) -> Pending:
+        """Return what earlier extractions left to be read beside runs and history."""
+        ...
+
+    def record_pending(self, entity: str, project: str, pending: Pending) -> None:
+        """Take note of what is left now."""
+        ...
+
 
 class KnownMarks:
     """Marks read elsewhere beforehand; what is recorded is collected for the caller in `recorded`."""
 
-    def __init__(self, projects: Mapping[tuple[str, str], ProjectMarks]) -> None:
+    def __init__(
+        self,
+        projects: Mapping[tuple[str, str], ProjectMarks],
+        pending: Mapping[tuple[str, str], Pending] | None = None,
+    ) -> None:
         self._projects = projects
+        self.left: dict[tuple[str, str], Pending] = dict(pending or {})
         self.recorded: dict[tuple[str, str, str], RunMark] = {}
         self.cursors: dict[tuple[str, str], Cursor] = {}
 
@@ -97,6 +114,14 @@ class KnownMarks:
         for run_id, mark in runs.items():
             self.recorded[entity, project, run_id] = mark
 
+    def pending(self, entity: str, project: str) -> Pending:
+        """Return what is left to be read."""
+        return {table: set(ids) for table, ids in self.left.get((entity, project), {}).items()}
+
+    def record_pending(self, entity: str, project: str, pending: Pending) -> None:
+        """Keep what is left for the caller, in `left`."""
+        self.left[entity, project] = pending
+
 
 class DltStateMarks:
     """Marks kept in dlt's source state, which dlt commits together with the rows they speak of."""
@@ -107,7 +132,7 @@ class DltStateMarks:
     def project(self, entity: str, project: str) -> ProjectMarks:
         """Read a project's marks from the state."""
         held = self._projects.get(f"{entity}/{project}")
-        if held is None:
+        if held is None or "cursor" not in held:
             return ProjectMarks(None, {})
         return ProjectMarks(
             Cursor(datetime.fromisoformat(held["cursor"]), held["filters"]),
@@ -119,6 +144,16 @@ class DltStateMarks:
         held = self._projects.setdefault(f"{entity}/{project}", {"runs": {}})
         held["cursor"], held["filters"] = cursor.time.isoformat(), cursor.filters
         held["runs"].update({run_id: _to_state(mark) for run_id, mark in runs.items()})
+
+    def pending(self, entity: str, project: str) -> Pending:
+        """Read from the state what is left to be read."""
+        held = self._projects.get(f"{entity}/{project}") or {}
+        return {table: set(ids) for table, ids in held.get("pending", {}).items()}
+
+    def record_pending(self, entity: str, project: str, pending: Pending) -> None:
+        """Write into the state what is left to be read."""
+        held = self._projects.setdefault(f"{entity}/{project}", {"runs": {}})
+        held["pending"] = {table: sorted(ids) for table, ids in pending.items()}
 
 
 def _to_state(mark: RunMark) -> list[Any]:

@@ -27,4 +27,6 @@ class ExtractionReport:
     """Runs that moved and were left for the next sync, because the time was up."""
     projects_left: list[str] = field(default_factory=list)
     """Projects that were not even listed, for the same reason."""
+    tables_left: list[str] = field(default_factory=list)
+    """Tables beside details and history of which not everything was read, for the same reason."""
     phase: str = "listing"

@@ -9,6 +9,7 @@ from dlt.extract import DltResource
 
 from wandb_warehouse.arrow import Selection
 from wandb_warehouse.client import WandbClient
+from wandb_warehouse.resources.coverage import COVERAGE, OPT_IN, UNSIFTED, CoverageOptions
 from wandb_warehouse.resources.extraction import Extraction
 from wandb_warehouse.resources.marks import DltStateMarks
 from wandb_warehouse.resources.scopes import parse_projects
@@ -28,6 +29,7 @@ RESOURCES = (
     "metrics",
     "history",
     "history_sampled",
+    *COVERAGE,
 )
 """Names of the resources, which are also the names of the tables they load."""
 
@@ -47,14 +49,19 @@ def wandb_source(
     samples: int = DEFAULT_SAMPLES,
     metric_keys: Sequence[str] = (),
     exclude: Sequence[str] = (),
+    metadata_files: bool = False,
 ) -> Any:
-    """Runs, config, summary, tags, metrics and full history of W&B projects, incrementally.
+    """Runs, config, summary, tags, metrics, full history and all that lies beside them, incrementally.
 
     Tables and columns are those of `docs/tables.md`. Every resource merges by its primary key, and the tables of one
     run (config, summary, tags, metrics) are replaced together, so that a run loaded twice leaves no second row. What
     was loaded is remembered in dlt's state: the server's time at the start of the last load, and rows and last step
     of each run. A merge only replaces what arrives: history rows that a rewind took back, and the last tag, config or
     summary entry taken from a run, stay where they were loaded (`wandb-warehouse sync` removes them).
+
+    System metrics, files, artifacts, metadata, sweeps, users and reports are read for the runs that moved, and for a
+    project in which something moved; one that is chosen later catches up. A resource that is not chosen sends no
+    request: `with_resources(...)` chooses, and `console_logs` is left out unless it is named.
 
     Args:
         projects: `"entity/project"`, `"entity/glob*"` or `"entity"`, or several; `[sources.wandb] projects` in
@@ -65,7 +72,11 @@ def wandb_source(
         filters: MongoDB-style run filters, as `wandb.Api().runs(filters=...)` takes them.
         samples: rows asked for of each metric of a run where the history is sampled.
         metric_keys: globs of the metrics to load; all where there are none.
-        exclude: globs of keys of history, config and summary that are dropped before anything is written.
+        exclude: globs of keys of history, config, summary and system metrics that are dropped before anything is
+            written. `artifacts`, `files`, `run_metadata`, `sweeps`, `reports` and `console_logs`, which may repeat
+            what stands under them, are then left out unless `with_resources(...)` names them.
+        metadata_files: read `run_metadata` from `wandb-metadata.json`, a download a run, rather than from the config,
+            which says the same of runs since 2024.
 
     Raises:
         ConfigError: a project is not written in one of these ways.
@@ -90,27 +101,39 @@ def wandb_source(
                 filters=filters,
                 selection=Selection(tuple(metric_keys), tuple(exclude)),
                 samples=samples,
+                coverage=CoverageOptions(
+                    skipped=frozenset({"system_metrics"}) if history == "none" else frozenset(),
+                    metadata_files=metadata_files,
+                ),
             )
         return extraction
 
-    return _resources(shared, "merge")
+    return _resources(shared, "merge", OPT_IN | UNSIFTED if exclude else OPT_IN)
 
 
 @dlt.source(name="wandb", section="wandb")
 def extraction_source(extraction: Extraction, mode: WriteMode = "append") -> Any:
     """Wrap an extraction that is already under way; for a destination that replaces moved runs itself."""
-    return _resources(lambda: extraction, mode)
+    return _resources(lambda: extraction, mode, OPT_IN)
 
 
-def _resources(shared: Callable[[], Extraction], mode: WriteMode) -> list[DltResource]:
-    return [_resource(TABLES[name], shared, mode) for name in RESOURCES]
+def _resources(
+    shared: Callable[[], Extraction], mode: WriteMode, unless_named: frozenset[str]
+) -> list[DltResource]:
+    return [_resource(TABLES[name], shared, mode, selected=name not in unless_named) for name in RESOURCES]
 
 
-def _resource(table: Table, shared: Callable[[], Extraction], mode: WriteMode) -> DltResource:
+def _resource(
+    table: Table, shared: Callable[[], Extraction], mode: WriteMode, *, selected: bool
+) -> DltResource:
     def parts() -> Iterator[Any]:
         extraction = shared()
         phases = {"history": extraction.history, "history_sampled": extraction.sampled}
-        for part in phases.get(table.name, extraction.details)():
+        if table.name in COVERAGE:
+            produced = iter(extraction.beside(table.name))
+        else:
+            produced = iter(phases.get(table.name, extraction.details)())
+        for part in produced:
             if part.table == table.name:
                 yield _imported(part)
 
@@ -124,6 +147,7 @@ def _resource(table: Table, shared: Callable[[], Extraction], mode: WriteMode) -
         merge_key=list(RUN_KEY) if whole_run else (),
         write_disposition=_MERGE if mode == "merge" else "append",
         file_format="parquet",
+        selected=selected,
         schema_contract={"tables": "evolve", "columns": "freeze", "data_type": "freeze"},
     )
     resource: DltResource = factory()

@@ -86,6 +86,34 @@ def _use(_: Any, context: Context, input: dict[str, Any]) -> dict[str, Any]:  # 
     return {"artifact": artifact}
 
 
+def _update(_: Any, context: Context, input: dict[str, Any]) -> dict[str, Any]:  # noqa: A002 -- as above
+    artifact = _known(context, input["artifactID"])
+    for name in ("description", "metadata"):
+        if input.get(name) is not None:
+            setattr(artifact, name, input[name])
+    gone = {tag["tagName"] for tag in input.get("tagsToDelete") or []}
+    more = [tag["tagName"] for tag in input.get("tagsToAdd") or []]
+    artifact.tags = list(dict.fromkeys([*(tag for tag in artifact.tags if tag not in gone), *more]))
+    return {"artifact": artifact}
+
+
+def _add_aliases(_: Any, context: Context, input: dict[str, Any]) -> dict[str, Any]:  # noqa: A002 -- as above
+    """An alias points to one version of its collection: it moves here from another one."""
+    artifact = _known(context, input["artifactID"])
+    moving = {each["alias"] for each in input["aliases"]}
+    for other in artifact.collection.artifacts:
+        other.aliases = [alias for alias in other.aliases if alias not in moving]
+    artifact.aliases = sorted({*artifact.aliases, *moving})
+    return {"success": True}
+
+
+def _delete_aliases(_: Any, context: Context, input: dict[str, Any]) -> dict[str, Any]:  # noqa: A002 -- as above
+    artifact = _known(context, input["artifactID"])
+    gone = {each["alias"] for each in input["aliases"]}
+    artifact.aliases = [alias for alias in artifact.aliases if alias not in gone]
+    return {"success": True}
+
+
 def _files(
     artifact: Artifact, context: Context, *, names: list[str] | None = None, **arguments: Any
 ) -> dict[str, Any]:
@@ -204,6 +232,9 @@ ARTIFACTS: Mapping[str, Mapping[str, Resolver]] = {
         "createArtifactFiles": _create_files,
         "commitArtifact": _commit,
         "useArtifact": _use,
+        "updateArtifact": _update,
+        "addAliases": _add_aliases,
+        "deleteAliases": _delete_aliases,
     },
     "Project": {
         "artifactTypes": _types,

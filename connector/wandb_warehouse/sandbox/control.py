@@ -297,6 +297,17 @@ class Sandbox:
                 setattr(run, field, value)
             self.store.edited(run)
 
+    def add_report(
+        self, entity: str, project: str, name: str, spec: Mapping[str, Any], *, kind: str = "runs"
+    ) -> None:
+        """Add a report, or with the kind `runs/draft` a draft of one."""
+        from wandb_warehouse.sandbox.store import Report  # noqa: PLC0415 -- the web extra may be missing
+
+        with self.store.lock:
+            home = self.store.ensure_project(entity, project, username=self.entity)
+            number, now, text = self.store.number(), self.store.now(), json.dumps(spec)
+            home.reports.append(Report(number, name, name.title(), self.entity, now, text, kind=kind))
+
     def delete(self, entity: str, project: str, run_id: str) -> None:
         """Delete a run."""
         with self.store.lock:

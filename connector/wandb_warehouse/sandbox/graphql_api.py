@@ -4,6 +4,7 @@ Histories are scalars here although clients read them as lists: a resolver hands
 and the encoder of the response copies it, so serving a row costs no work in Python.
 """
 
+import json
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -28,6 +29,7 @@ from graphql import (
 
 from wandb_warehouse.sandbox.artifacts import Collection
 from wandb_warehouse.sandbox.artifacts_api import ARTIFACTS
+from wandb_warehouse.sandbox.boards import BOARDS
 from wandb_warehouse.sandbox.context import Context, Forbidden
 from wandb_warehouse.sandbox.mutations import MUTATIONS
 from wandb_warehouse.sandbox.queries import QUERIES, Resolver
@@ -73,7 +75,7 @@ def _type_of_creator(value: object, *_: Any) -> str:
 @cache
 def _schema() -> GraphQLSchema:
     schema = build_schema((files(__package__) / "schema.graphql").read_text(encoding="utf-8"))
-    for table in (QUERIES, MUTATIONS, ARTIFACTS):
+    for table in (QUERIES, MUTATIONS, ARTIFACTS, BOARDS):
         for type_name, resolvers in table.items():
             kind = schema.get_type(type_name)
             if not isinstance(kind, GraphQLObjectType):
@@ -164,4 +166,27 @@ def answer(request: object, context: Context) -> Answer:
     body: dict[str, Any] = {"data": result.data}
     if result.errors:
         body["errors"] = [_error(error) for error in result.errors]
-    return Answer(_status(result.errors) if result.errors else 200, orjson.dumps(body))
+    return Answer(_status(result.errors) if result.errors else 200, _encoded(body))
+
+
+def _encoded(body: Any) -> bytes:
+    """JSON of an answer; lone surrogates, which orjson refuses, are written as escapes."""
+    try:
+        return orjson.dumps(body)
+    except TypeError:
+        return orjson.dumps(_escaped(body))
+
+
+def _escaped(value: Any) -> Any:
+    """The same value with the texts and objects that orjson refuses encoded beforehand."""
+    if isinstance(value, list):
+        return [_escaped(item) for item in value]
+    if isinstance(value, dict):
+        if any(_refused(key) for key in value):
+            return orjson.Fragment(json.dumps(value).encode())
+        return {key: _escaped(item) for key, item in value.items()}
+    return orjson.Fragment(json.dumps(value).encode()) if _refused(value) else value
+
+
+def _refused(value: Any) -> bool:
+    return isinstance(value, str) and any("\ud800" <= letter <= "\udfff" for letter in value)

@@ -129,34 +129,6 @@ def _run(project: Project, context: Context, *, name: str, missingOk: bool = Fal
     return context.store.find_run(project.entity, project.name, name)
 
 
-def _sweep_runs(project: Project, name: str) -> list[Run]:
-    return [run for run in project.live_runs if run.sweep == name]
-
-
-def _sweep(project: Project, context: Context, sweepName: str) -> dict[str, Any] | None:  # noqa: N803 -- as above
-    runs = _sweep_runs(project, sweepName)
-    if not runs:
-        return None
-    return {
-        "id": opaque("Sweep", sweepName, project.name, project.entity),
-        "name": sweepName,
-        "displayName": sweepName,
-        "method": "random",
-        "state": "FINISHED",
-        "config": '{"method": "random"}',
-        "createdAt": _time(context, min(run.created_at for run in runs)),
-        "updatedAt": _time(context, max(run.updated_at for run in runs)),
-        "runCount": len(runs),
-        "members": runs,
-    }
-
-
-def _sweeps(project: Project, context: Context, **arguments: Any) -> dict[str, Any]:
-    arguments.pop("filters", None)
-    names = sorted({run.sweep for run in project.live_runs if run.sweep})
-    return connection(context, [_sweep(project, context, name) for name in names], **arguments)
-
-
 def _narrow(text: str, keys: list[str] | None) -> str:
     """The JSON object with the asked top-level entries only; unchanged text when all are asked."""
     if keys is None:
@@ -247,7 +219,7 @@ def _log_lines(
     last: int | None = None,
     useImprovedPagination: bool = False,  # noqa: ARG001, N803 -- as above
 ) -> dict[str, Any]:
-    lines = [{"number": n, "level": "info", "label": "", **_log_line(text)} for n, text in enumerate(run.log)]
+    lines = [{"number": n, "label": "", **_log_line(text)} for n, text in enumerate(run.log)]
     return connection(context, lines[-last:] if last else lines, after=after, first=first)
 
 
@@ -258,8 +230,12 @@ def _log_line(text: str) -> dict[str, Any]:
     except ValueError:
         parsed = None
     if isinstance(parsed, dict):
-        return {"line": str(parsed.get("content", "")), "timestamp": parsed.get("ts")}
-    return {"line": text, "timestamp": None}
+        return {
+            "line": str(parsed.get("content", "")),
+            "timestamp": parsed.get("ts"),
+            "level": parsed.get("level", ""),
+        }
+    return {"line": text, "timestamp": None, "level": ""}
 
 
 def _files(
@@ -334,11 +310,7 @@ QUERIES: Mapping[str, Mapping[str, Resolver]] = {
         "runs": _runs,
         "run": _run,
         "bucket": _run,
-        "totalSweeps": lambda project, context: _sweeps(project, context)["totalCount"],
-        "sweep": _sweep,
-        "sweeps": _sweeps,
     },
-    "Sweep": {"runs": lambda sweep, context, **arguments: connection(context, sweep["members"], **arguments)},
     "Run": {
         "id": _read("storage_id"),
         "displayName": _read("display_name"),

@@ -16,7 +16,18 @@ from wandb_warehouse.sandbox.rows import Rows, history_keys, loads, quote_consta
 from wandb_warehouse.sandbox.storage import BlobStore
 from wandb_warehouse.sandbox.switches import Switches
 
-__all__ = ["CRASH_AFTER", "File", "Project", "Run", "RunView", "Store", "opaque", "unwrap_config"]
+__all__ = [
+    "CRASH_AFTER",
+    "File",
+    "Project",
+    "Report",
+    "Run",
+    "RunView",
+    "Store",
+    "Sweep",
+    "opaque",
+    "unwrap_config",
+]
 
 CRASH_AFTER = 300.0
 """Seconds without a sign of life after which a running run counts as crashed."""
@@ -171,6 +182,33 @@ class RunView(Mapping[str, Any]):
         return len(self._FIELDS)
 
 
+@dataclass
+class Sweep:
+    """One sweep; its configuration stays the text that was written."""
+
+    name: str
+    config: str
+    created_at: float
+    state: str
+    display_name: str | None = None
+    description: str | None = None
+    best_loss: float | None = None
+
+
+@dataclass
+class Report:
+    """One report (or, by its `kind`, a draft of one)."""
+
+    number: int
+    name: str
+    display_name: str
+    username: str | None
+    created_at: float
+    spec: str
+    description: str | None = None
+    kind: str = "runs"
+
+
 @dataclass(eq=False)
 class Project:
     """One project and its runs by id, deleted ones included."""
@@ -185,6 +223,8 @@ class Project:
     """Users that may read the project; None for everybody."""
     description: str | None = None
     runs: dict[str, Run] = field(default_factory=dict)
+    sweeps: dict[str, Sweep] = field(default_factory=dict)
+    reports: list[Report] = field(default_factory=list)
 
     @property
     def storage_id(self) -> str:
@@ -207,6 +247,8 @@ class Store:
         self.lock = threading.RLock()
         self.blobs = BlobStore(self.clock)
         self.projects: dict[tuple[str, str], Project] = {}
+        self.members: dict[str, list[str]] = {}
+        """Logins of the members of each team."""
         self._numbers = itertools.count(1)
 
     def now(self) -> float:

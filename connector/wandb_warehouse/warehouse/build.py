@@ -20,7 +20,7 @@ import pyarrow as pa
 from wandb_warehouse.errors import CorruptStoreError, StoreError
 from wandb_warehouse.schema import SCHEMA_VERSION, TABLES, Table
 from wandb_warehouse.warehouse.connection import open_private, open_readonly
-from wandb_warehouse.warehouse.proof import Difference, prove, register_runs, statement
+from wandb_warehouse.warehouse.proof import Difference, prove, prove_table, register_runs, statement
 from wandb_warehouse.warehouse.views import create_views
 
 __all__ = ["SQL_TYPES", "Build"]
@@ -134,6 +134,20 @@ class Build:
                 statement("delete_project"), [list(pair) for pair in projects] or [["", ""]]
             )
 
+    def delete_project_rows(self, table: str, projects: Iterable[tuple[str, str]]) -> None:
+        """Delete the rows of `projects` (entity, project) from a table that is replaced by project."""
+        pairs = [list(pair) for pair in projects]
+        if pairs:
+            with self._open() as connection:
+                connection.executemany(statement("delete_project_rows", table=table), pairs)
+
+    def delete_keys(self, table: str, keys: pa.Table) -> None:
+        """Delete the rows that have the primary key of one of `keys`."""
+        with self._open() as connection:
+            connection.register("incoming", keys)
+            same = " AND ".join(f'kept."{name}" = incoming."{name}"' for name in TABLES[table].primary_key)
+            connection.execute(statement("delete_keys", table=table, same=same))
+
     def refresh_metrics(self, runs: Iterable[tuple[str, str, str]]) -> None:
         """Recompute what `metrics` says of the stored history of `runs`; keys the index lacks are added.
 
@@ -204,6 +218,11 @@ class Build:
         """Compare the build with what was sent; see `proof.prove`. An empty list is the proof."""
         with self._open() as connection:
             return prove(connection, expectations, touched)
+
+    def prove_table(self, name: str, rows: Mapping[tuple[str, str, str], int] | None) -> list[Difference]:
+        """Prove one table alone, by the rows each run must have; None for one whose rows belong to projects."""
+        with self._open() as connection:
+            return prove_table(connection, name, rows)
 
     def create_views(self) -> list[str]:
         """Create or replace every view and macro of `sql/`; gives their names in order of creation."""

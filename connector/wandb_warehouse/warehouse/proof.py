@@ -1,6 +1,6 @@
 """The proof before publishing: the build holds of the touched runs what was sent, once, and nothing else."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
@@ -12,7 +12,7 @@ import pyarrow as pa
 from wandb_warehouse.errors import StoreError
 from wandb_warehouse.schema import RUN_KEY, TABLES
 
-__all__ = ["EXPECTATIONS", "Difference", "prove", "register_runs", "statement"]
+__all__ = ["EXPECTATIONS", "Difference", "prove", "prove_table", "register_runs", "statement"]
 
 EXPECTATIONS = pa.schema(
     [
@@ -106,4 +106,33 @@ def prove(
             check("orphans", table.name)
     check("wrong_ledger", "run_ledger")
     connection.unregister("expectations")
+    return found
+
+
+def prove_table(
+    connection: duckdb.DuckDBPyConnection, name: str, rows: Mapping[tuple[str, str, str], int] | None
+) -> list[Difference]:
+    """Prove one table that is replaced apart from the others: keys once, rows as many as read, no orphans.
+
+    Args:
+        connection: the build.
+        name: the table.
+        rows: rows that each run read must have; None where the rows belong to projects: their keys alone are checked.
+    """
+    key = ", ".join(f'"{column}"' for column in TABLES[name].primary_key)
+    checks = [("duplicate_project_keys", {"key": key})]
+    if rows is not None:
+        expected = [
+            {**dict(zip(RUN_KEY, run, strict=True)), "table": name, "rows": n} for run, n in rows.items()
+        ]
+        register_runs(connection, rows)
+        connection.register("expectations", pa.Table.from_pylist(expected, EXPECTATIONS))
+        checks = [("duplicate_keys", {"key": key}), ("wrong_counts", {}), ("orphans", {})]
+    found = [
+        Difference(check, name, *row)
+        for check, identifiers in checks
+        for row in sorted(connection.execute(statement(check, table=name, **identifiers)).fetchall())
+    ]
+    if rows is not None:
+        connection.unregister("expectations")
     return found

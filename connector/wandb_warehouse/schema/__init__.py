@@ -6,10 +6,16 @@ take their hints from it, the warehouse creates and proves by it, and `docs/tabl
 Names of metrics and config entries are data in these tables, never column names.
 """
 
-from dataclasses import dataclass
-from typing import Literal
-
-import pyarrow as pa
+from wandb_warehouse.schema.coverage import COVERAGE
+from wandb_warehouse.schema.vocabulary import (
+    ENTITY,
+    PROJECT,
+    RUN_COLUMNS,
+    RUN_KEY,
+    VALUE_COLUMNS,
+    Column,
+    Table,
+)
 
 __all__ = ["RUN_KEY", "SCHEMA_VERSION", "TABLES", "VALUE_TYPES", "Column", "Table"]
 
@@ -19,81 +25,10 @@ SCHEMA_VERSION = 1
 VALUE_TYPES = ("number", "bool", "string", "json", "null")
 """Kinds of a logged value. The writer turns 1.0 into 1 on the wire, so integer and float are one kind."""
 
-RUN_KEY = ("entity", "project", "run_id")
-"""What names a run: `run_id` is W&B's `Run.name`, unique within a project only."""
-
-Kind = Literal["text", "json", "bigint", "double", "bool", "timestamp"]
-
-_ARROW: dict[Kind, pa.DataType] = {
-    "text": pa.string(),
-    "json": pa.string(),
-    "bigint": pa.int64(),
-    "double": pa.float64(),
-    "bool": pa.bool_(),
-    "timestamp": pa.timestamp("us", tz="UTC"),
-}
-
-
-@dataclass(frozen=True)
-class Column:
-    """One column: its name, its kind (dlt's data type) and what it means, with the unit where there is one."""
-
-    name: str
-    kind: Kind
-    meaning: str
-
-    @property
-    def arrow(self) -> pa.DataType:
-        """Arrow type of the column; JSON travels as text."""
-        return _ARROW[self.kind]
-
-
-@dataclass(frozen=True)
-class Table:
-    """One table: its columns in order, its primary key and the columns that vary without the source varying."""
-
-    name: str
-    meaning: str
-    columns: tuple[Column, ...]
-    primary_key: tuple[str, ...]
-    per_run: bool = False
-    """Rows belong to one run and are replaced together with it."""
-    volatile: tuple[str, ...] = ()
-    """Columns left out of content digests (times of our own work)."""
-
-    @property
-    def arrow(self) -> pa.Schema:
-        """Arrow schema: names, types, and not-null where the primary key says so."""
-        key = set(self.primary_key)
-        return pa.schema([pa.field(c.name, c.arrow, nullable=c.name not in key) for c in self.columns])
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """Column names in order."""
-        return tuple(c.name for c in self.columns)
-
-
-_ENTITY = Column("entity", "text", "team or user that owns the project")
-_PROJECT = Column("project", "text", "name of the project")
-_RUN = Column("run_id", "text", "id of the run within the project (W&B `Run.name`)")
-_RUN_COLUMNS = (_ENTITY, _PROJECT, _RUN)
-
-_VALUE_COLUMNS = (
-    Column("type", "text", "kind of the value: number, bool, string, json or null"),
-    Column(
-        "value", "double", "the number; NaN and infinities as such; a bool as 0 or 1; null for other kinds"
-    ),
-    Column(
-        "value_json",
-        "json",
-        "exact JSON text wherever `value` alone could not give the value back, else null",
-    ),
-)
-
 _KEYED = (
     Column("key", "text", "dotted path of the entry"),
     Column("seq", "bigint", "0; 1 and up where several paths give the same dotted key"),
-    *_VALUE_COLUMNS,
+    *VALUE_COLUMNS,
 )
 
 _DECLARED = (
@@ -101,8 +36,8 @@ _DECLARED = (
         "projects",
         "one row per synced project",
         (
-            _ENTITY,
-            _PROJECT,
+            ENTITY,
+            PROJECT,
             Column("project_id", "text", "internal id, stable under renames (W&B `internalId`)"),
             Column("created_at", "timestamp", "creation time of the project"),
             Column("run_count", "bigint", "runs the server counted when last synced"),
@@ -114,7 +49,7 @@ _DECLARED = (
         "runs",
         "one row per run with all its metadata; the JSON originals stand next to the flattened tables",
         (
-            *_RUN_COLUMNS,
+            *RUN_COLUMNS,
             Column("project_id", "text", "internal id of the project, stable under renames"),
             Column("storage_id", "text", "opaque global id (W&B `Run.id`), needed to write to the run"),
             Column("name", "text", "name shown in the interface (W&B `displayName`)"),
@@ -153,14 +88,14 @@ _DECLARED = (
     Table(
         "run_config",
         "one row per leaf of a run's config; lists, empty dicts and typed objects stay whole",
-        (*_RUN_COLUMNS, *_KEYED),
+        (*RUN_COLUMNS, *_KEYED),
         (*RUN_KEY, "key", "seq"),
         per_run=True,
     ),
     Table(
         "run_summary",
         "one row per leaf of a run's summary; lists, empty dicts and typed objects stay whole",
-        (*_RUN_COLUMNS, *_KEYED),
+        (*RUN_COLUMNS, *_KEYED),
         (*RUN_KEY, "key", "seq"),
         per_run=True,
     ),
@@ -168,7 +103,7 @@ _DECLARED = (
         "run_tags",
         "one row per tag of a run",
         (
-            *_RUN_COLUMNS,
+            *RUN_COLUMNS,
             Column("tag", "text", "the tag"),
             Column("position", "bigint", "0-based place in the stored order"),
         ),
@@ -179,7 +114,7 @@ _DECLARED = (
         "metrics",
         "one row per run and history key: what the server indexes, and what is stored",
         (
-            *_RUN_COLUMNS,
+            *RUN_COLUMNS,
             Column("key", "text", "dotted metric name"),
             Column(
                 "types", "json", "list of W&B's type names seen for the key (number, string, histogram, ...)"
@@ -199,11 +134,11 @@ _DECLARED = (
         "history",
         "one row per logged value, every step, nothing sampled",
         (
-            *_RUN_COLUMNS,
+            *RUN_COLUMNS,
             Column("key", "text", "dotted metric name; `_timestamp` and `_runtime` are keys like any other"),
             Column("step", "bigint", "step of the row (`_step`); -1 where the row had none"),
             Column("seq", "bigint", "0; 1 and up where the history repeats a step or a dotted key"),
-            *_VALUE_COLUMNS,
+            *VALUE_COLUMNS,
         ),
         (*RUN_KEY, "key", "step", "seq"),
         per_run=True,
@@ -212,21 +147,22 @@ _DECLARED = (
         "history_sampled",
         "one row per sampled value, as the server chose them; never mixed with `history`",
         (
-            *_RUN_COLUMNS,
+            *RUN_COLUMNS,
             Column("key", "text", "dotted metric name, sampled by itself"),
             Column("step", "bigint", "step of the row (`_step`); -1 where the row had none"),
             Column("seq", "bigint", "0; 1 and up where the sample repeats a step"),
-            *_VALUE_COLUMNS,
+            *VALUE_COLUMNS,
             Column("samples", "bigint", "rows asked for; a metric with no more rows is whole"),
         ),
         (*RUN_KEY, "key", "step", "seq"),
         per_run=True,
     ),
+    *COVERAGE,
     Table(
         "run_ledger",
         "one row per run: what the server said against what is stored, and how it came here",
         (
-            *_RUN_COLUMNS,
+            *RUN_COLUMNS,
             Column(
                 "state", "text", "ok, pending (its history is left for the next sync), partial or quarantined"
             ),

@@ -1,0 +1,219 @@
+"""What a project holds beside its runs' details and history: asked for by alias, page by page, to the end."""
+
+import tempfile
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from wandb_warehouse.client import lists
+from wandb_warehouse.client.answers import BatchSize, Node, Pager, aliased, in_batches, nodes_of
+from wandb_warehouse.client.blobs import Blobs
+from wandb_warehouse.client.documents import Document
+from wandb_warehouse.client.lists import PagedList
+from wandb_warehouse.client.retry import Limits, TooHeavyError, UnknownFieldError
+from wandb_warehouse.client.transport import Reply, Transport
+from wandb_warehouse.errors import FatalRemoteError
+
+__all__ = ["Catalog", "Found"]
+
+_REPORT = "report it with the server's version"
+_WALKS = 3
+"""Times a list is walked that changed under the walk: cursors are offsets, so what leaves it hides another entry."""
+
+ProjectOf = Callable[[Reply, str, str], Awaitable[Node]]
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """All entries of one list, each once."""
+
+    nodes: list[Node]
+    missing: int = 0
+    """Entries the server counts beyond those it gave."""
+
+
+@dataclass(slots=True)
+class _Walk:
+    """One list on its way to its last page."""
+
+    place: Mapping[str, str]
+    first: int
+    nodes: dict[str, Node] = field(default_factory=dict)
+    hidden: int = 0
+    pager: Pager = field(default_factory=Pager)
+    walks: int = 1
+    more: bool = True
+    gone: bool = False
+    missing: int = 0
+    totals: set[int] = field(default_factory=set)
+    """What the pages of this walk said the list counts."""
+
+    def take(self, connection: Any, wanted: PagedList) -> None:
+        """Take a page over; start again where the list changed meanwhile, or ends short of its own count."""
+        nodes, hidden = nodes_of(connection)
+        self.hidden += hidden
+        edges = [edge for edge in connection["edges"] if edge and isinstance(edge.get("node"), dict)]
+        for edge, node in zip(edges, nodes, strict=True):
+            key = node.get(wanted.key)
+            if key is None:
+                raise FatalRemoteError(f"the server sent an entry without {wanted.key}", mend=_REPORT)
+            beside = {name: value for name, value in edge.items() if name not in {"node", "cursor"}}
+            self.nodes[str(key)] = {**node, "edge": beside}
+        total = connection.get("totalCount")
+        if isinstance(total, int):
+            self.totals.add(total)
+        self.more = self.pager.advance(connection)
+        if self.more:
+            return
+        self.missing = max(0, total - len(self.nodes) - self.hidden) if isinstance(total, int) else 0
+        if (self.missing or len(self.totals) > 1) and self.walks < _WALKS:
+            self.walks, self.hidden, self.pager, self.more = self.walks + 1, 0, Pager(), True
+            self.nodes, self.totals = {}, set()
+
+
+class Catalog:
+    """Lists of a project and its runs, each complete; part of the client, which hands in how it asks.
+
+    A field the server lacks is left out; a list it does not have is empty.
+    """
+
+    def __init__(self, transport: Transport, blobs: Blobs, limits: Limits, project_of: ProjectOf) -> None:
+        self._transport = transport
+        self._blobs = blobs
+        self._limits = limits
+        self._project_of = project_of
+        self._size = BatchSize(limits.alias_batch)
+        self._lacking: dict[str, frozenset[str]] = {}
+
+    async def lists(
+        self, wanted: PagedList, entity: str, project: str, places: Sequence[Mapping[str, str]]
+    ) -> list[Found | None]:
+        """All entries of one list at each place (see `PagedList`); None where the place is gone."""
+        walks = [_Walk(place, wanted.first) for place in places]
+
+        async def ask(batch: Sequence[_Walk], *, splittable: bool) -> list[None]:
+            shorter = len(batch) == 1 and batch[0].first > 1
+            try:
+                nodes = await self._page(wanted, entity, project, batch, splittable=splittable or shorter)
+            except TooHeavyError:
+                if not shorter:
+                    raise
+                batch[0].first //= 2  # asked again from the same place, with shorter pages
+                return [None]
+            for walk, node in zip(batch, nodes, strict=True):
+                if node is None:
+                    walk.gone, walk.more = True, False
+                else:
+                    walk.take(node, wanted)
+            return [None] * len(batch)
+
+        while pending := [walk for walk in walks if walk.more]:
+            await in_batches(pending, self._size, ask)
+        return [None if walk.gone else Found(list(walk.nodes.values()), walk.missing) for walk in walks]
+
+    async def project_list(self, wanted: PagedList, entity: str, project: str) -> Found:
+        """All entries of a list of the project itself."""
+        (found,) = await self.lists(wanted, entity, project, [{}])
+        return found or Found([])
+
+    async def runs(
+        self,
+        name: str,
+        fields: Sequence[str],
+        entity: str,
+        project: str,
+        asks: Sequence[tuple[str, int]],
+    ) -> list[Node | None]:
+        """Some fields of many runs, `asks` being (run id, the number for `{s}` in a field); None: it is gone."""
+
+        async def ask(batch: Sequence[tuple[str, int]], *, splittable: bool) -> list[Node | None]:
+            variables: Node = {"entity": entity, "project": project}
+            for i, (run_id, number) in enumerate(batch):
+                variables |= {f"n{i}": run_id, f"s{i}": number}
+
+            def build(lacking: frozenset[str]) -> Document:
+                return lists.run_fields(name, fields, len(batch), lacking)
+
+            reply = await self._ask(name, build, variables, splittable=splittable)
+            if reply is None:
+                return [{} for _ in batch]
+            return aliased(await self._project_of(reply, entity, project), len(batch))
+
+        return await in_batches(asks, self._size, ask)
+
+    async def members(self, entity: str) -> list[Node] | None:
+        """Members of a team: `username`, `name`; None where the server does not say."""
+        reply = await self._ask("Members", lists.members, {"entity": entity})
+        team = reply.data.get("entity") if reply else None
+        found = team.get("members") if isinstance(team, dict) else None
+        if found is None:
+            return None
+        if not isinstance(found, list) or not all(isinstance(each, dict) for each in found):
+            raise FatalRemoteError("the server sent members that are no list", mend=_REPORT)
+        return found
+
+    async def run_file(self, entity: str, project: str, run_id: str, name: str) -> bytes | None:
+        """Contents of a file of a run; None where there is none.
+
+        The request to the server carries the key; the storage it may redirect to is asked without.
+        """
+        path = "/".join(["files", *(quote(part, safe="") for part in (entity, project, run_id)), quote(name)])
+        answer = await self._transport.file(path)
+        if answer is None or isinstance(answer, bytes):
+            return answer
+        with tempfile.TemporaryDirectory(prefix="wandb-warehouse-") as folder:
+            target = Path(folder) / "file"
+            size = await self._blobs.download(answer.url, target)
+            if size > self._limits.max_bytes:
+                raise FatalRemoteError(f"{name} exceeds {self._limits.max_bytes} bytes", mend="report it")
+            return target.read_bytes()
+
+    async def _page(
+        self,
+        wanted: PagedList,
+        entity: str,
+        project: str,
+        batch: Sequence[_Walk],
+        *,
+        splittable: bool,
+    ) -> list[Any]:
+        variables: Node = {"entity": entity, "project": project}
+        for i, walk in enumerate(batch):
+            variables |= {f"{letter}{i}": value for letter, value in walk.place.items()}
+            variables |= {f"a{i}": walk.pager.after, f"f{i}": walk.first}
+        reply = await self._ask(
+            wanted.name,
+            lambda lacking: wanted.document(len(batch), lacking),
+            variables,
+            splittable=splittable,
+            whole=wanted.field,
+        )
+        if reply is None:
+            return [{"edges": [], "pageInfo": {"hasNextPage": False}} for _ in batch]
+        node = await self._project_of(reply, entity, project)
+        return [wanted.found(node, i) for i in range(len(batch))]
+
+    async def _ask(
+        self,
+        name: str,
+        build: Callable[[frozenset[str]], Document],
+        variables: Node,
+        *,
+        splittable: bool = False,
+        whole: str | None = None,
+    ) -> Reply | None:
+        """Ask without the fields this server lacks, which it names one by one; None where nothing is left."""
+        while True:
+            lacking = self._lacking.get(name, frozenset())
+            document = build(lacking)
+            if whole in lacking or not document.text:
+                return None
+            try:
+                return await self._transport.graphql(document, variables, splittable=splittable)
+            except UnknownFieldError as error:
+                known = {whole, *lists.droppable(document.text)}
+                if error.field is None or error.field in lacking or error.field not in known:
+                    raise
+                self._lacking[name] = lacking | {error.field}

@@ -1,0 +1,1 @@
+DELETE FROM "$table" AS kept USING incoming WHERE $same
