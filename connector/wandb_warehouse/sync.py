@@ -19,23 +19,27 @@ from typing import Any
 import pyarrow as pa
 from dlt.pipeline.exceptions import PipelineStepFailed
 
+from wandb_warehouse.arrow import Selection
 from wandb_warehouse.client import Connection, Governor, Stats, WandbClient
 from wandb_warehouse.errors import PartialError, ProofError, StoreError, WarehouseError
 from wandb_warehouse.resources import (
     COVERAGE,
+    DEFAULT_SAMPLES,
     OPT_IN,
     RESOURCES,
+    UNSIFTED,
     CoverageOptions,
     Cursor,
+    Deadline,
     Extraction,
     ExtractionReport,
     HistoryMode,
     KnownMarks,
     Pending,
     ProjectMarks,
-    ProjectPath,
     RunMark,
     RunResult,
+    Scope,
     extraction_source,
 )
 from wandb_warehouse.schema import TABLES
@@ -49,14 +53,19 @@ from wandb_warehouse.warehouse import (
 )
 from wandb_warehouse.warehouse.destinations import build_pipeline
 
-__all__ = ["SyncOptions", "SyncReport", "SyncWatch", "sync"]
+__all__ = ["Held", "SyncOptions", "SyncReport", "SyncWatch", "sync"]
 
 _SWEEP_EVERY = 4
 """Every so many published syncs a large project is listed whole, not only by what its heartbeats say."""
 
 _SHOWN = 3
+_HISTORIES = {"full": "history", "sampled": "history_sampled"}
+"""The table that each way of reading the history fills."""
+
 _DETAIL_TABLES = [
-    name for name in RESOURCES if TABLES[name].per_run and name != "history" and name not in COVERAGE
+    name
+    for name in RESOURCES
+    if TABLES[name].per_run and name not in _HISTORIES.values() and name not in COVERAGE
 ]
 
 _NOT_THE_LOAD = (WarehouseError, KeyboardInterrupt)
@@ -69,20 +78,54 @@ RunKey = tuple[str, str, str]
 class SyncOptions:
     """What one sync does."""
 
-    projects: tuple[ProjectPath, ...]
+    projects: tuple[Scope, ...]
+    """Projects, and patterns of projects that are resolved when the sync begins."""
     connection: Connection
     warehouse: Path
     history: HistoryMode = "full"
+    samples: int = DEFAULT_SAMPLES
+    """Rows asked for of each metric of a run, where the history is sampled."""
+    selection: Selection = field(default_factory=Selection)
+    """Metrics to store, and keys to drop before anything is written."""
+    resources: tuple[str, ...] = ()
+    """Tables to load, all where none is named; `runs` always comes along: the others hang on it."""
     filters: Mapping[str, Any] | None = None
     full_refresh: bool = False
     sweep: bool | None = None
     """List every project whole; None decides by itself."""
     workers: int | None = None
     """Requests at a time; None takes the client's default."""
+    max_minutes: float | None = None
+    """Minutes after which nothing new is fetched: what was is published, the rest is left for the next sync."""
     opt_in: frozenset[str] = frozenset()
     """Tables to load that are left out otherwise: `console_logs`."""
     metadata_files: bool = False
     """Read `run_metadata` from each run's `wandb-metadata.json`, a download a run, rather than from its config."""
+
+    @property
+    def history_mode(self) -> HistoryMode:
+        """How the history is read; not at all where its table is not to be loaded."""
+        wanted = not self.resources or _HISTORIES.get(self.history) in self.resources
+        return self.history if wanted else "none"
+
+    @property
+    def detail_tables(self) -> list[str]:
+        """Tables of the runs' details that are loaded."""
+        return [name for name in _DETAIL_TABLES if not self.resources or name in {"runs", *self.resources}]
+
+    @property
+    def coverage_tables(self) -> frozenset[str]:
+        """Tables beside details and history that are loaded.
+
+        With excluded keys, those that may repeat what stands under one only where `resources` names them.
+        """
+        named = frozenset(self.resources)
+        tables = (named or frozenset(COVERAGE) - OPT_IN) | self.opt_in
+        if self.selection.exclude:
+            tables -= UNSIFTED - named
+        if self.history == "none":
+            tables -= {"system_metrics"}
+        return tables & frozenset(COVERAGE)
 
 
 @dataclass(slots=True)
@@ -107,6 +150,14 @@ class SyncReport:
     """Wall time by phase: list, extract, load, prove, publish, total."""
     quarantined: dict[str, str] = field(default_factory=dict)
     """Why a run is left out or incomplete, by entity/project/run id."""
+    failed: dict[str, str] = field(default_factory=dict)
+    """Why a project is left as it was, by its name."""
+    runs_left: int = 0
+    """Runs that moved and are left for the next sync, because the time was up."""
+    projects_left: list[str] = field(default_factory=list)
+    """Projects that were not looked at, for the same reason."""
+    tables_left: list[str] = field(default_factory=list)
+    """Tables beside details and history of which not everything was read, for the same reason."""
 
     @property
     def published(self) -> bool:
@@ -121,15 +172,20 @@ class SyncReport:
         """Raise what the caller has to know although the sync was published.
 
         Raises:
-            PartialError: some runs were left out or are incomplete.
+            PartialError: some projects or runs were left out or are incomplete.
         """
-        if self.quarantined:
-            shown = "; ".join(f"{run}: {why}" for run, why in list(self.quarantined.items())[:_SHOWN])
-            more = f" and {len(self.quarantined) - _SHOWN} more" if len(self.quarantined) > _SHOWN else ""
-            raise PartialError(
-                f"{len(self.quarantined)} of {self.runs_listed} runs are incomplete ({shown}{more})",
-                mend="everything else was published; they are tried again in the next sync",
+        total = len({*self.projects, *self.failed})
+        troubles = [
+            f"{len(reasons)} of {count} {what} ({_some(reasons)})"
+            for reasons, count, what in (
+                (self.failed, total, "projects could not be read"),
+                (self.quarantined, self.runs_listed, "runs are incomplete"),
             )
+            if reasons
+        ]
+        if troubles:
+            mend = "everything else was published; they are tried again in the next sync"
+            raise PartialError("; ".join(troubles), mend=mend)
 
 
 SyncWatch = Callable[[ExtractionReport, Stats], AbstractContextManager[None]]
@@ -148,9 +204,10 @@ def sync(options: SyncOptions, watch: SyncWatch | None = None) -> SyncReport:
         StoreError: the disk, the file or the proof; the published file is untouched.
     """
     clock = _PhaseClock()
+    deadline = Deadline(None if options.max_minutes is None else 60 * options.max_minutes)
     report = SyncReport(str(options.warehouse), [str(path) for path in options.projects])
     with WarehouseLock(options.warehouse), _working_directory(options.warehouse) as work:
-        held = _Held.read(options.warehouse)
+        held = Held.read(options.warehouse)
         marks = KnownMarks(held.marks(), held.pending)
         governor = Governor() if options.workers is None else Governor(concurrency=options.workers)
         client = WandbClient(options.connection, governor=governor)
@@ -161,12 +218,16 @@ def sync(options: SyncOptions, watch: SyncWatch | None = None) -> SyncReport:
             lambda: client,
             marks,
             directory=parts,
-            history=options.history,
+            history=options.history_mode,
             filters=options.filters,
-            sweep=held.generation % _SWEEP_EVERY == 0 if options.sweep is None else options.sweep,
+            sweep=held.sweeps if options.sweep is None else options.sweep,
             full_refresh=options.full_refresh,
+            selection=options.selection,
+            samples=options.samples,
+            tables=options.detail_tables if options.resources else (),
+            deadline=deadline,
             coverage=CoverageOptions(
-                _coverage_tables(options),
+                options.coverage_tables,
                 reread_projects=options.sweep is True,
                 metadata_files=options.metadata_files,
             ),
@@ -199,7 +260,7 @@ class _Load:
         *,
         extraction: Extraction,
         marks: KnownMarks,
-        held: "_Held",
+        held: "Held",
         work: Path,
         clock: "_PhaseClock",
         stats: Stats,
@@ -220,17 +281,24 @@ class _Load:
         pipeline = build_pipeline(build_path, self._work)
         with phase("extract"):
             source = extraction_source(self._extraction)
-            for name in self._options.opt_in & OPT_IN:
-                source.resources[name].selected = True
+            loaded = self._options.resources or [name for name in RESOURCES if name not in COVERAGE]
+            source = source.with_resources(
+                "runs",
+                *(name for name in loaded if name not in COVERAGE and name != "runs"),
+                *self._options.coverage_tables,
+            )
             pipeline.extract(source)
         self._extraction.report.phase = "loading"
         results = self._extraction.results
         with phase("load"):
             build = Build.create(self._options.warehouse, self._work)
             build.prepare_tables()
-            build.delete_runs(_DETAIL_TABLES, [_key(r) for r in results if r.details_changed])
+            build.delete_runs(self._options.detail_tables, [_key(r) for r in results if r.details_changed])
             build.delete_runs(["history"], [_key(r) for r in results if r.outcome and r.outcome.replaces])
-            build.delete_projects([(path.entity, path.project) for path in self._extraction.moved_projects()])
+            build.delete_runs(["history_sampled"], [_key(r) for r in results if _sampled(r)])
+            if not self._options.resources or "projects" in self._options.resources:
+                projects = self._extraction.moved_projects()
+                build.delete_projects([(path.entity, path.project) for path in projects])
             outcomes = self._extraction.coverage.outcomes
             for name, outcome in outcomes.items():
                 if TABLES[name].per_run:
@@ -253,7 +321,7 @@ class _Load:
             build.create_views()
             _fill(report, self._extraction.report, self._stats)
             report.generation = build.write_sync_log(
-                started_at=min(cursor.time for cursor in self._marks.cursors.values()),
+                started_at=self._extraction.started_at(),
                 finished_at=datetime.now(UTC),
                 package_version=version("wandb-warehouse"),
                 projects=_cursors_to_json({**self._cursors, **self._marks.cursors}, self._marks.left),
@@ -276,10 +344,13 @@ class _Load:
         mark, outcome, held = result.mark, result.outcome, self._held.runs.get(_key(result), {})
         error = result.error
         if error is None and not mark.complete:
-            error = held["error"]
+            error = held.get("error")
+        state = "ok" if error is None else "partial" if counted["stored_values"] else "quarantined"
+        if error is None and result.run in self._extraction.left:
+            state = "pending"
         return {
             **counted,
-            "state": "ok" if error is None else "partial" if counted["stored_values"] else "quarantined",
+            "state": state,
             "source": outcome.source
             if outcome and (outcome.replaces or result.values)
             else held.get("source"),
@@ -290,7 +361,18 @@ class _Load:
             "detail_digest": mark.detail_digest,
             "error": error,
             "synced_at": mark.synced_at,
+            "details_as": mark.details_as or None,
+            "history_as": mark.history_as or None,
+            "sampled_as": mark.sampled_as or None,
+            "sampled_rows": mark.sampled_rows,
+            "sampled_values": self._sampled_values(result),
         }
+
+    def _sampled_values(self, result: RunResult) -> int:
+        """Values the run must have in `history_sampled`."""
+        if result.sample is not None and _sampled(result):
+            return result.sample.values
+        return self._held.runs.get(_key(result), {}).get("sampled_values") or 0
 
     def _expectations(self, results: Sequence[RunResult]) -> pa.Table:
         """Values each touched run must have: what was held and stays, plus what was read."""
@@ -301,12 +383,13 @@ class _Load:
             entity, project, run_id = _key(result)
             common = {"entity": entity, "project": project, "run_id": run_id}
             rows.append({**common, "table": "history", "rows": kept + result.values})
+            rows.append({**common, "table": "history_sampled", "rows": self._sampled_values(result)})
             rows.append({**common, "table": "runs", "rows": 1})
         return pa.Table.from_pylist(rows, schema=EXPECTATIONS)
 
 
 @dataclass(frozen=True, slots=True)
-class _Held:
+class Held:
     """What the published file holds: its generation, the cursor of each project, the ledger by run."""
 
     generation: int
@@ -315,7 +398,8 @@ class _Held:
     pending: Mapping[tuple[str, str], Pending] = field(default_factory=dict)
 
     @classmethod
-    def read(cls, warehouse: Path) -> "_Held":
+    def read(cls, warehouse: Path) -> "Held":
+        """Read the published file; nothing is held where there is none."""
         last = last_sync(warehouse)
         if last is None:
             return cls(0, {}, {})
@@ -335,12 +419,18 @@ class _Held:
             },
         )
 
+    @property
+    def sweeps(self) -> bool:
+        """Whether it is time to list large projects whole."""
+        return self.generation % _SWEEP_EVERY == 0
+
     def marks(self) -> dict[tuple[str, str], ProjectMarks]:
         """Marks of every project, for the extraction."""
         runs: dict[tuple[str, str], dict[str, RunMark]] = {key: {} for key in self.cursors}
         for (entity, project, run_id), row in self.runs.items():
             if row["synced_at"] is None:
                 continue  # a run without a ledger row is fetched again
+            pending = row["state"] == "pending" and row["stored_rows"] != row["expected_rows"]
             runs.setdefault((entity, project), {})[run_id] = RunMark(
                 row["listing_digest"],
                 row["detail_digest"],
@@ -348,9 +438,13 @@ class _Held:
                 row["heartbeat_at"],
                 row["stored_rows"],
                 row["expected_last_step"],
-                complete=row["state"] == "ok",
+                complete=row["state"] == "ok" or pending,
                 expected_rows=row["expected_rows"],
                 last_timestamp=row["last_timestamp"],
+                details_as=row["details_as"] or "",
+                history_as=row["history_as"] or "",
+                sampled_as=row["sampled_as"] or "",
+                sampled_rows=row["sampled_rows"],
             )
         return {key: ProjectMarks(self.cursors.get(key), marks) for key, marks in runs.items()}
 
@@ -378,8 +472,9 @@ def _key(result: RunResult) -> RunKey:
     return result.run.entity, result.run.project, result.run.run_id
 
 
-def _coverage_tables(options: SyncOptions) -> frozenset[str]:
-    return frozenset(COVERAGE) - (OPT_IN - options.opt_in)
+def _sampled(result: RunResult) -> bool:
+    """Tell whether a run was sampled anew."""
+    return result.sample is not None and result.sample.error is None
 
 
 def _cursors_to_json(
@@ -405,12 +500,23 @@ def _fill(report: SyncReport, counted: ExtractionReport, stats: Stats) -> None:
     report.runs_unchanged = counted.runs_listed - counted.runs_changed
     report.runs_quarantined = len(counted.quarantined)
     report.quarantined = dict(counted.quarantined)
+    report.projects = list(counted.projects)
+    report.failed = dict(counted.failed)
+    report.runs_left = counted.runs_left
+    report.projects_left = list(counted.projects_left)
+    report.tables_left = list(counted.tables_left)
     report.rows = counted.rows
     report.values = counted.values
     report.requests = stats.requests
     report.retries = stats.retries
     report.bytes = stats.bytes
     report.waited_seconds = round(stats.waited_seconds, 3)
+
+
+def _some(reasons: Mapping[str, str]) -> str:
+    """The first few names with their reasons."""
+    shown = "; ".join(f"{name}: {why}" for name, why in list(reasons.items())[:_SHOWN])
+    return f"{shown} and {len(reasons) - _SHOWN} more" if len(reasons) > _SHOWN else shown
 
 
 def _raise_differences(differences: Sequence[Difference]) -> None:

@@ -154,9 +154,9 @@ def test_filter_that_is_none(cli: Cli, connected: Sandbox, home: Path, text: str
     assert list(home.iterdir()) == []
 
 
-@pytest.mark.parametrize("path", ["fashion-mnist", "a/b/c", "/", "a/", ""])
+@pytest.mark.parametrize("path", ["fashion-*", "a/b/c", "/", "a/", "", "*/b"])
 def test_malformed_project(cli: Cli, connected: Sandbox, path: str) -> None:
-    """A path that is not ENTITY/PROJECT is refused with the form to write."""
+    """A path that is not ENTITY/PROJECT, ENTITY/GLOB or ENTITY is refused with the form to write."""
     ended = cli("sync", path)
     assert ended.code == 2
     assert "ENTITY/PROJECT" in ended.line

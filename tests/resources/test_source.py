@@ -147,6 +147,39 @@ def test_metadata_alone(box: Sandbox, lake: Lake) -> None:
     assert not {"ParquetExports", "HistoryWindows", "EventCounts", "Events"} & set(operations(box))
 
 
+def test_samples_loaded_twice_and_replaced_where_a_run_moved(box: Sandbox, lake: Lake) -> None:
+    """A second load adds nothing and asks for the list only; the sample of a run that moved replaces the one held."""
+    fill(box)
+    lake.load(box, history="sampled", samples=10)
+    counts = lake.counts()
+    keys = "SELECT key, count(*) FROM wandb.history_sampled WHERE run_id = 'r2' GROUP BY ALL ORDER BY ALL"
+    assert dict(lake.query(keys))["loss"] == 10
+    box.clear_requests()
+    lake.load(box, history="sampled", samples=10)
+    assert operations(box) == ["ListRuns"]
+    assert lake.counts() == counts
+    box.rewind("e", "p", "r2", 2)
+    lake.load(box, history="sampled", samples=10)
+    assert dict(lake.query(keys))["loss"] == 3
+    others = "SELECT count(*) FROM wandb.history_sampled WHERE run_id <> 'r2'"
+    assert lake.query(others)[0][0] + sum(dict(lake.query(keys)).values()) == lake.counts()["history_sampled"]
+    assert "history" not in counts
+
+
+def test_chosen_and_excluded_keys(box: Sandbox, lake: Lake) -> None:
+    """Metrics that match are loaded; an excluded key is in no table and no document; another choice loads again."""
+    fill(box)
+    lake.load(box, metric_keys=["loss", "opt"], exclude=["*lr", "best"])
+    chosen = "SELECT DISTINCT key FROM wandb.history ORDER BY 1"
+    assert lake.query(chosen) == [("_runtime",), ("_timestamp",), ("loss",), ("opt.group.decay",)]
+    assert lake.query("SELECT DISTINCT key FROM wandb.run_config") == [("net.depth",)]
+    assert lake.query("SELECT count(*) FROM wandb.runs WHERE contains(runs::VARCHAR, '\"lr\"')") == [(0,)]
+    lake.load(box)
+    for run in box.store.projects["e", "p"].live_runs:
+        assert lake.history(run.name) == expected(run.history.lines)
+    assert lake.query("SELECT count(*) FROM wandb.run_config") == [(6,)]
+
+
 def test_resources_are_the_declared_tables() -> None:
     """Every resource is a table of the vocabulary with its key and columns, none of them evolved by data."""
     source = wandb_source("e/p", api_key="0" * 40, base_url="http://127.0.0.1:9")
@@ -159,7 +192,7 @@ def test_resources_are_the_declared_tables() -> None:
         assert keys == [column for column in declared.names if column in declared.primary_key]
 
 
-@pytest.mark.parametrize("wrong", ["", "e", "e/", "/p", "e/p/r"])
+@pytest.mark.parametrize("wrong", ["", "e/", "/p", "e/p/r", "e*", "*/p", "e/a/*"])
 def test_a_project_is_entity_and_name(wrong: str) -> None:
     """What is not ENTITY/PROJECT is refused, with the way to write it."""
     with pytest.raises(ConfigError, match="my-team/my-project"):

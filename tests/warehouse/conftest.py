@@ -52,6 +52,7 @@ ROWS: Rows = {
         logged("r1", "loss", 2, 0.25),
         logged("r2", "acc", 0, 0.5),
     ],
+    "history_sampled": [logged("r1", "loss", 0, 1.0, samples=1)],
     "system_metrics": [run("r1", key="system.cpu", seq=0, type="number", value=12.5, runtime=15.0)],
     "run_artifacts": [run("r1", direction="logged", artifact_id="a1", collection="model", version_index=0)],
     "files": [run("r1", name="output.log", size=7)],

@@ -46,6 +46,7 @@ def test_status_counts_what_is_stored(published: Path) -> None:
         "run_tags": 1,
         "metrics": 1,
         "history": 4,
+        "history_sampled": 1,
         **{table.name: 1 for table in COVERAGE},
         "run_ledger": 2,
         "sync_log": 1,

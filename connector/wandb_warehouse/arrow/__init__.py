@@ -6,6 +6,8 @@ runs      run nodes -> runs, run_config, run_summary, run_tags, metrics; digests
 history   history rows -> column chunks
 exports   parquet exports of a history -> column chunks
 merge     exports and live rows of one run -> its history, each row once
+sampled   sampled rows of a metric -> rows of history_sampled
+selection which keys are stored, in histories and in the documents of runs
 coverage  what a run or a project holds beside them -> its tables
 parts     column chunks -> parquet part files, ordered by key, run and step
 """
@@ -27,6 +29,8 @@ from wandb_warehouse.arrow.history import Chunk, HistoryBatch, RunRef, chunks_fr
 from wandb_warehouse.arrow.merge import run_history
 from wandb_warehouse.arrow.parts import PartWriter, RunCount
 from wandb_warehouse.arrow.runs import detail_digest, listing_digest, parse_config, parse_time, run_tables
+from wandb_warehouse.arrow.sampled import sampled_table
+from wandb_warehouse.arrow.selection import Selection
 from wandb_warehouse.arrow.text import ExactNumber, dumps, escape, loads, undump, unescape
 from wandb_warehouse.arrow.values import classify, flatten, restore
 
@@ -38,6 +42,7 @@ __all__ = [
     "PartWriter",
     "RunCount",
     "RunRef",
+    "Selection",
     "artifact_tables",
     "chunks_from_export",
     "chunks_from_rows",
@@ -60,6 +65,7 @@ __all__ = [
     "run_artifacts_table",
     "run_history",
     "run_tables",
+    "sampled_table",
     "sweeps_table",
     "system_metrics",
     "undump",

@@ -12,6 +12,7 @@ from typing import Any
 import click
 
 from wandb_warehouse.cli.demo import demo
+from wandb_warehouse.cli.planning import plan
 from wandb_warehouse.cli.reading import query, status, views
 from wandb_warehouse.cli.sandbox import sandbox
 from wandb_warehouse.cli.syncing import sync
@@ -57,7 +58,7 @@ def cli(context: click.Context, *, debug: bool) -> None:
     """Own your Weights & Biases data: sync projects into a local DuckDB warehouse, completely, and query it.
 
     Exit codes: 0 done, 2 mend the command or configuration, 3 mend the key, 4 W&B did not answer, 5 the local file or
-    disk, 6 some runs are incomplete (the rest is published), 7 another sync is running, 130 and 143 interrupted.
+    disk, 6 some runs or projects incomplete (the rest is published), 7 another sync is running, 130, 143 interrupted.
     """
     context.obj = debug
     if context.invoked_subcommand is None:
@@ -65,7 +66,7 @@ def cli(context: click.Context, *, debug: bool) -> None:
         context.exit(2)
 
 
-for command in (sync, status, query, views, demo, sandbox):
+for command in (sync, plan, status, query, views, demo, sandbox):
     cli.add_command(command)
 
 

@@ -9,7 +9,7 @@ import click
 from wandb_warehouse.cli.render import FORMATS
 from wandb_warehouse.settings import load_settings
 
-__all__ = ["format_option", "warehouse_option"]
+__all__ = ["format_option", "scope_options", "warehouse_option"]
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -37,3 +37,56 @@ def format_option(command: F) -> F:
         show_default=True,
         help="How results are written to stdout.",
     )(command)
+
+
+def scope_options(command: F) -> F:
+    """What of W&B is meant: projects, runs, histories, keys, tables; `cli.scope` turns it into sync options."""
+    for declare in reversed(_SCOPE):
+        command = declare(command)
+    return command
+
+
+_SCOPE: tuple[Callable[[Any], Any], ...] = (
+    click.argument("projects", nargs=-1, metavar="[ENTITY/PROJECT | ENTITY/GLOB | ENTITY]..."),
+    click.option(
+        "--history",
+        type=click.Choice(["full", "sampled", "none"]),
+        default="full",
+        show_default=True,
+        help="Every logged row of every run, a sample of each metric (into history_sampled), or metadata only.",
+    ),
+    click.option(
+        "--samples",
+        type=click.IntRange(min=1),
+        help="With --history sampled: rows of each metric of a run.  [default: 500]",
+    ),
+    click.option(
+        "--keys",
+        multiple=True,
+        metavar="GLOB",
+        help="Only metrics that match, and _timestamp and _runtime; may be repeated.",
+    ),
+    click.option(
+        "--exclude",
+        multiple=True,
+        metavar="GLOB",
+        help="Drop these keys of history, config, summary and system metrics before anything is written; may be "
+        "repeated. Tables that may repeat what stands under them (artifacts, files, run_metadata, sweeps, reports, "
+        "console_logs) are then left out unless --resources names them.",
+    ),
+    click.option("--resources", metavar="TABLE,...", help="Only these tables; runs always comes along."),
+    click.option(
+        "--filter", "filter_", metavar="JSON", help="Only runs that match this MongoDB-style filter."
+    ),
+    click.option("--full-refresh", is_flag=True, help="Fetch every run again, whatever is stored."),
+    click.option(
+        "--sweep/--no-sweep", default=None, help="List every run, not only those whose heartbeat moved."
+    ),
+    click.option("--console-logs", is_flag=True, help="Load what runs wrote to their consoles, too."),
+    click.option(
+        "--metadata-files",
+        is_flag=True,
+        help="Download each run's wandb-metadata.json, rather than trust the config.",
+    ),
+    click.option("--workers", type=click.IntRange(1, 64), help="Requests at a time."),
+)

@@ -3,7 +3,7 @@
 It knows no Arrow, no dlt and no DuckDB, reads no environment and no files but those it downloads.
 """
 
-from wandb_warehouse.client.answers import Exports, RunPage, Window
+from wandb_warehouse.client.answers import Exports, RunPage, Sample, Window
 from wandb_warehouse.client.catalog import Catalog, Found
 from wandb_warehouse.client.client import WandbClient
 from wandb_warehouse.client.connection import Connection, Secret, is_private_host
@@ -21,6 +21,7 @@ __all__ = [
     "Limits",
     "PagedList",
     "RunPage",
+    "Sample",
     "Secret",
     "Stats",
     "WandbClient",

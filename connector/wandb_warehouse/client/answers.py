@@ -1,6 +1,7 @@
 """What comes back: shapes of answers, checked, and the walk over pages and batches of them."""
 
 import asyncio
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -15,6 +16,7 @@ __all__ = [
     "Node",
     "Pager",
     "RunPage",
+    "Sample",
     "Window",
     "aliased",
     "exports_of",
@@ -22,6 +24,7 @@ __all__ = [
     "name_of",
     "nodes_of",
     "rows_of",
+    "samples_of",
 ]
 
 A = TypeVar("A")
@@ -79,6 +82,20 @@ class Window:
             Window(self.run_id, self.min_step, middle, self.samples),
             Window(self.run_id, middle, self.max_step, self.samples),
         )
+
+
+@dataclass(frozen=True)
+class Sample:
+    """A sample of one metric of a run: at most `samples` of the rows that have the key."""
+
+    run_id: str
+    key: str
+    samples: int
+
+    @property
+    def spec(self) -> str:
+        """The question as W&B takes it: rows come only where they have every key named."""
+        return json.dumps({"keys": ["_step", self.key], "samples": self.samples})
 
 
 class Ask(Protocol[A_contra, B]):
@@ -173,6 +190,22 @@ def rows_of(node: Node | None) -> list[str]:
     if not isinstance(rows, list) or not all(isinstance(row, str) for row in rows):
         raise FatalRemoteError("the server sent history rows that are no JSON text", mend=_REPORT)
     return rows
+
+
+def samples_of(node: Node | None, count: int) -> list[list[Node]]:
+    """The rows of a run's `count` samples; none for a run that is gone."""
+    lists = node.get("sampledHistory") if node is not None else None
+    lists = lists if lists is not None else [[]] * count
+    if (
+        not isinstance(lists, list)
+        or len(lists) != count
+        or not all(
+            isinstance(rows, list | None) and all(isinstance(row, dict) for row in rows or ())
+            for rows in lists
+        )
+    ):
+        raise FatalRemoteError("the server sent samples that are no lists of rows", mend=_REPORT)
+    return [rows or [] for rows in lists]
 
 
 async def in_batches(items: Sequence[A], size: BatchSize, ask: Ask[A, B]) -> list[B]:

@@ -16,6 +16,7 @@ from wandb_warehouse.client.answers import (
     Node,
     Pager,
     RunPage,
+    Sample,
     Window,
     aliased,
     exports_of,
@@ -23,6 +24,7 @@ from wandb_warehouse.client.answers import (
     name_of,
     nodes_of,
     rows_of,
+    samples_of,
 )
 from wandb_warehouse.client.blobs import Blobs
 from wandb_warehouse.client.catalog import Catalog
@@ -93,6 +95,7 @@ class WandbClient:
         self._lacking: frozenset[str] = frozenset()
         self._details_size = BatchSize(limits.details_batch)
         self._alias_size = BatchSize(limits.alias_batch)
+        self._sample_size = BatchSize(limits.alias_batch)
 
     async def __aenter__(self) -> Self:
         return self
@@ -269,6 +272,30 @@ class WandbClient:
             return [rows_of(node) for node in nodes]
 
         return await in_batches(windows, self._alias_size, ask)
+
+    async def sampled_rows(self, entity: str, project: str, asks: Sequence[Sample]) -> list[list[Node]]:
+        """Rows of each sample in the order of `asks`: objects with `_step` and the key, steps maybe as doubles.
+
+        A run that is gone gives none. Samples of one run that follow each other share an alias.
+        """
+
+        async def ask(part: Sequence[Sample], *, splittable: bool) -> list[list[Node]]:
+            specs: dict[str, list[str]] = {}
+            for sample in part:
+                specs.setdefault(sample.run_id, []).append(sample.spec)
+            variables: Node = {"entity": entity, "project": project}
+            for i, (run_id, own) in enumerate(specs.items()):
+                variables |= {f"n{i}": run_id, f"s{i}": own}
+            document = documents.sampled_histories(len(specs))
+            reply = await self._transport.graphql(document, variables, splittable=splittable, exact=True)
+            nodes = aliased(await self._project(reply, entity, project), len(specs))
+            rows = {
+                run_id: iter(samples_of(node, len(own)))
+                for (run_id, own), node in zip(specs.items(), nodes, strict=True)
+            }
+            return [next(rows[sample.run_id]) for sample in part]
+
+        return await in_batches(asks, self._sample_size, ask)
 
     async def download(self, url: str, path: Path) -> int:
         """Bytes of a signed address's file, put at `path` whole or not at all; ExpiredUrlError: ask anew."""

@@ -16,6 +16,7 @@ __all__ = [
     "parquet_exports",
     "run_details",
     "runs_by_name",
+    "sampled_histories",
 ]
 
 OPTIONAL_FIELDS = frozenset(
@@ -108,6 +109,12 @@ def history_windows(count: int) -> Document:
     fields = "history(minStep:$a{i},maxStep:$b{i},samples:$s{i})"
     variables = {"n": "String!", "a": "Int64!", "b": "Int64!", "s": "Int!"}
     return _aliased("HistoryWindows", count, variables, fields)
+
+
+def sampled_histories(count: int) -> Document:
+    """Samples of `count` runs: `$n0` the run, `$s0` one question for each of its metrics, ..."""
+    variables = {"n": "String!", "s": "[JSONString!]!"}
+    return _aliased("SampledHistories", count, variables, "sampledHistory(specs:$s{i})")
 
 
 def _fields(fields: str, lacking: frozenset[str]) -> str:

@@ -5,8 +5,11 @@ import os
 # dlt reports usage to its makers unless it is told otherwise before it is imported; a sync speaks to W&B only.
 os.environ["RUNTIME__DLTHUB_TELEMETRY"] = os.environ.get("RUNTIME__DLTHUB_TELEMETRY", "false")
 
-from wandb_warehouse.resources.coverage import COVERAGE, OPT_IN, Coverage, CoverageOptions
-from wandb_warehouse.resources.extraction import Extraction, HistoryMode, RunResult
+from wandb_warehouse.resources.bridge import EventLoopThread
+from wandb_warehouse.resources.coverage import COVERAGE, OPT_IN, UNSIFTED, Coverage, CoverageOptions
+from wandb_warehouse.resources.deadline import Deadline
+from wandb_warehouse.resources.estimate import ProjectEstimate, estimate_project
+from wandb_warehouse.resources.extraction import Extraction, RunResult
 from wandb_warehouse.resources.listing import ProjectPath
 from wandb_warehouse.resources.marks import (
     Cursor,
@@ -18,34 +21,41 @@ from wandb_warehouse.resources.marks import (
     RunMark,
 )
 from wandb_warehouse.resources.report import ExtractionReport
-from wandb_warehouse.resources.source import (
-    RESOURCES,
-    column_hints,
-    extraction_source,
-    parse_projects,
-    wandb_source,
-)
+from wandb_warehouse.resources.scopes import ProjectPattern, Scope, parse_projects, read_projects, resolve
+from wandb_warehouse.resources.source import RESOURCES, column_hints, extraction_source, wandb_source
+from wandb_warehouse.resources.wanted import DEFAULT_SAMPLES, HistoryMode, Wanted
 
 __all__ = [
     "COVERAGE",
+    "DEFAULT_SAMPLES",
     "OPT_IN",
     "RESOURCES",
+    "UNSIFTED",
     "Coverage",
     "CoverageOptions",
     "Cursor",
+    "Deadline",
     "DltStateMarks",
+    "EventLoopThread",
     "Extraction",
     "ExtractionReport",
     "HistoryMode",
     "KnownMarks",
     "Marks",
     "Pending",
+    "ProjectEstimate",
     "ProjectMarks",
     "ProjectPath",
+    "ProjectPattern",
     "RunMark",
     "RunResult",
+    "Scope",
+    "Wanted",
     "column_hints",
+    "estimate_project",
     "extraction_source",
     "parse_projects",
+    "read_projects",
+    "resolve",
     "wandb_source",
 ]

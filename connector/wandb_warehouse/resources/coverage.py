@@ -13,9 +13,10 @@ from typing import Any
 
 import pyarrow as pa
 
-from wandb_warehouse.arrow import users_table
+from wandb_warehouse.arrow import Selection, users_table
 from wandb_warehouse.client import WandbClient
 from wandb_warehouse.errors import AuthError, RemoteError
+from wandb_warehouse.resources.deadline import Deadline
 from wandb_warehouse.resources.details import one_line, parts, slices
 from wandb_warehouse.resources.listing import ProjectPath
 from wandb_warehouse.resources.marks import Marks, Pending
@@ -24,7 +25,7 @@ from wandb_warehouse.resources.report import ExtractionReport
 from wandb_warehouse.resources.spool import Part, TableSpool
 from wandb_warehouse.schema import TABLES
 
-__all__ = ["COVERAGE", "OPT_IN", "Coverage", "CoverageOptions", "Outcome"]
+__all__ = ["COVERAGE", "OPT_IN", "UNSIFTED", "Coverage", "CoverageOptions", "Outcome"]
 
 COVERAGE = (
     "system_metrics",
@@ -42,6 +43,12 @@ COVERAGE = (
 
 OPT_IN = frozenset({"console_logs"})
 """Those loaded only when asked for."""
+
+UNSIFTED = frozenset({"artifacts", "files", "run_metadata", "sweeps", "reports", "console_logs"})
+"""Those that may repeat what stands under an excluded key, where no key tells; with excluded keys only when named."""
+
+_KEYED = frozenset({"system_metrics"})
+"""Those with a row per key, from which excluded keys are taken."""
 
 _WHOLE = "*"
 _RUNS_PER_GROUP = 50
@@ -95,11 +102,21 @@ class _Project:
 class Coverage:
     """Reads tables of the projects of one extraction; `outcomes` tells what was read."""
 
-    def __init__(self, marks: Marks, report: ExtractionReport, options: CoverageOptions) -> None:
+    def __init__(
+        self,
+        marks: Marks,
+        report: ExtractionReport,
+        options: CoverageOptions,
+        selection: Selection,
+        deadline: Deadline,
+    ) -> None:
+        self.selection = selection
         self.outcomes: dict[str, Outcome] = {}
         self._marks = marks
         self._report = report
         self._options = options
+        self._deadline = deadline
+        self._begun = False
         self._projects: list[_Project] = []
         self._whole: dict[tuple[Any, ProjectPath], dict[str, pa.Table] | str] = {}
 
@@ -111,10 +128,12 @@ class Coverage:
         moved: Mapping[str, Mapping[str, Any]],
         failed: Collection[str],
         fresh: bool,
+        readable: bool = True,
     ) -> None:
         """Take note of a project: the runs held before, those that moved, those whose details failed.
 
-        `fresh`: nothing of what is held counts.
+        `fresh`: nothing of what is held counts. Nothing is read of a project that is not `readable`: its tables owe
+        what moved.
         """
         pending = {} if fresh else self._marks.pending(path.entity, path.project)
         for name, left in pending.items():
@@ -122,11 +141,13 @@ class Coverage:
                 left.update(moved)
             elif moved or self._options.reread_projects:
                 left.add(_WHOLE)
+        self._marks.record_pending(path.entity, path.project, pending)
+        if not readable:
+            return
         users = [node.get("user") or {} for node in moved.values()]
         names = {str(user["username"]): user.get("name") for user in users if user.get("username")}
         known = frozenset(held) | moved.keys()
         self._projects.append(_Project(path, known - set(failed), pending, names, frozenset(moved)))
-        self._marks.record_pending(path.entity, path.project, pending)
 
     def is_due(self) -> bool:
         """Tell whether a wanted table owes anything."""
@@ -146,12 +167,23 @@ class Coverage:
                 owed = self._owed(name, project)
                 if owed is not None and not owed:
                     continue
+                if self.leaves(name):
+                    continue
                 self._report.phase = name.replace("_", " ")
                 project.pending[name] = await _Reading(
                     self, client, name, project, spool=spool, outcome=outcome
                 ).read(owed)
                 self._marks.record_pending(project.path.entity, project.path.project, project.pending)
             return spool.close()
+
+    def leaves(self, name: str) -> bool:
+        """Tell whether the time is up, and report what is left; every extraction reads something, however short."""
+        if self._begun and self._deadline.passed():
+            if name not in self._report.tables_left:
+                self._report.tables_left.append(name)
+            return True
+        self._begun = True
+        return False
 
     def _owed(self, name: str, project: _Project) -> set[str] | None:
         """What is to be read; None for everything, because nothing was read before."""
@@ -219,7 +251,10 @@ class _Reading:
             self._left |= set(runs)
         else:
             for together in slices(groups[1:], _GROUPS_AT_ONCE):
-                await _all(self._read_group(group) for group in together)
+                if self._coverage.leaves(self._name):
+                    self._left.update(*together)
+                else:
+                    await _all(self._read_group(group) for group in together)
         self._flush()
         return self._left
 
@@ -257,9 +292,10 @@ class _Reading:
         rows = 0
         try:
             for table in tables:
-                self._waiting.append(table)
-                self._waiting_rows += table.num_rows
-                rows += table.num_rows
+                kept = self._coverage.selection.of_keyed(table) if self._name in _KEYED else table
+                self._waiting.append(kept)
+                self._waiting_rows += kept.num_rows
+                rows += kept.num_rows
                 if self._waiting_rows >= _ROWS_TOGETHER:
                     self._flush()
                 await asyncio.sleep(0)

@@ -1,7 +1,7 @@
 """The details of many runs, with those that the server cannot serve told apart from the rest."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncGenerator, Iterator, Sequence
 from dataclasses import dataclass
 from math import isqrt
 from typing import Any, TypeVar
@@ -29,7 +29,7 @@ class Detail:
 
 async def read_details(
     client: WandbClient, path: ProjectPath, run_ids: Sequence[str]
-) -> AsyncIterator[list[Detail]]:
+) -> AsyncGenerator[list[Detail], None]:
     """Yield the details of runs in batches; runs that are gone by now are left out.
 
     Raises:

@@ -8,19 +8,20 @@ import asyncio
 import shutil
 import tempfile
 import weakref
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import ExitStack, aclosing, contextmanager
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Literal, Self
+from typing import Any, Self
 
 import pyarrow as pa
 
 from wandb_warehouse.arrow import (
     RunCount,
     RunRef,
+    Selection,
     detail_digest,
     key_types,
     listing_digest,
@@ -28,20 +29,22 @@ from wandb_warehouse.arrow import (
     run_tables,
 )
 from wandb_warehouse.client import WandbClient
-from wandb_warehouse.errors import FatalRemoteError
+from wandb_warehouse.errors import FatalRemoteError, WarehouseError
 from wandb_warehouse.resources.bridge import EventLoopThread
 from wandb_warehouse.resources.coverage import Coverage, CoverageOptions
+from wandb_warehouse.resources.deadline import DETAILS_SHARE, Deadline
 from wandb_warehouse.resources.details import Detail, one_line, parts, read_details
 from wandb_warehouse.resources.history import HistoryReader, HistoryTask, RunOutcome
 from wandb_warehouse.resources.listing import Listing, ProjectPath, list_project
 from wandb_warehouse.resources.marks import Cursor, Marks, ProjectMarks, RunMark
 from wandb_warehouse.resources.report import ExtractionReport
+from wandb_warehouse.resources.sampling import SampleOutcome, SampleReader, SampleTask
+from wandb_warehouse.resources.scopes import OF_ONE_PROJECT, Scope, read_projects, resolve
 from wandb_warehouse.resources.spool import Part, TableSpool
+from wandb_warehouse.resources.wanted import DEFAULT_SAMPLES, HistoryMode, Wanted
 from wandb_warehouse.schema import TABLES
 
 __all__ = ["Extraction", "HistoryMode", "RunResult"]
-
-HistoryMode = Literal["full", "none"]
 
 _Session = tuple[EventLoopThread, WandbClient]
 
@@ -58,6 +61,8 @@ class RunResult:
     """How its history was read; None where there was nothing to read."""
     values: int = 0
     """History values read."""
+    sample: SampleOutcome | None = None
+    """How its history was sampled; None where it was not."""
     error: str | None = None
     """Why the run is left out or incomplete."""
 
@@ -72,12 +77,14 @@ class _Moved:
     expected_rows: int | None
     task: HistoryTask | None
     settling: bool
+    sample: SampleTask | None = None
+    details_as: str = ""
     error: str | None = None
 
     @property
     def matters(self) -> bool:
         """Whether there is anything to write about the run."""
-        return self.details_changed or self.task is not None or self.settling or self.error is not None
+        return self.details_changed or self.settling or (self.task or self.sample or self.error) is not None
 
 
 @dataclass(slots=True)
@@ -86,6 +93,8 @@ class _Details:
     moved: list[_Moved] = field(default_factory=list)
     started: dict[ProjectPath, datetime] = field(default_factory=dict)
     projects: list[ProjectPath] = field(default_factory=list)
+    unfinished: set[ProjectPath] = field(default_factory=set)
+    """Projects of which not every run was looked at: their cursor must not move."""
 
 
 class Extraction:
@@ -96,7 +105,7 @@ class Extraction:
 
     def __init__(
         self,
-        projects: Sequence[ProjectPath],
+        projects: Sequence[Scope],
         open_client: Callable[[], WandbClient],
         marks: Marks,
         *,
@@ -105,22 +114,30 @@ class Extraction:
         filters: Mapping[str, Any] | None = None,
         sweep: bool = False,
         full_refresh: bool = False,
-        coverage: CoverageOptions = CoverageOptions(),  # noqa: B008  (frozen: one shared default is safe)
+        selection: Selection = Selection(),  # noqa: B008 - frozen: one shared default is safe
+        samples: int = DEFAULT_SAMPLES,
+        tables: Sequence[str] = (),
+        deadline: Deadline = Deadline(),  # noqa: B008 - without seconds it never passes
+        coverage: CoverageOptions = CoverageOptions(),  # noqa: B008 - frozen: one shared default is safe
     ) -> None:
-        self.projects = tuple(projects)
+        self.scopes = tuple(projects)
         self.report = ExtractionReport()
         self.results: list[RunResult] = []
         self._open_client = open_client
         self._marks = marks
         self._directory = directory
-        self._mode = history
+        self._wanted = Wanted(history, selection, samples, tuple(tables))
         self._filters = filters
         self._sweep = sweep
         self._full_refresh = full_refresh
-        if history == "none":
-            coverage = replace(coverage, skipped=coverage.skipped | {"system_metrics"})
-        self.coverage = Coverage(marks, self.report, coverage)
+        self._deadline = deadline
+        self.left: set[RunRef] = set()
+        """Runs whose history was left for the next sync."""
+        self.coverage = Coverage(marks, self.report, coverage, selection, deadline)
         self._details: _Details | None = None
+        self._outcomes: Mapping[RunRef, RunOutcome] = {}
+        self._counts: Mapping[RunRef, RunCount] = {}
+        self._sampled: Mapping[RunRef, SampleOutcome] = {}
         self._stack = ExitStack()
         self._held: _Session | None = None
 
@@ -159,15 +176,39 @@ class Extraction:
         tasks = [moved.task for moved in details.moved if moved.task is not None]
         with self._session() as (loop, client):
             self.report.phase = "history"
-            reader = HistoryReader(client, self._work(), self.report)
+            reader = HistoryReader(client, self._work(), self.report, self._wanted.selection, self._deadline)
             yield from loop.iterate(reader.read(tasks))
-        self._conclude(details, reader.outcomes, reader.writer.counts)
+        self._outcomes, self._counts = reader.outcomes, reader.writer.counts
+        self._leave(tasks, reader.outcomes)
+        self._conclude(details)
 
-    def _conclude(
-        self, details: _Details, outcomes: Mapping[RunRef, RunOutcome], counts: Mapping[RunRef, RunCount]
-    ) -> None:
+    def sampled(self) -> Iterator[Part]:
+        """Yield the part files of sampled rows; `results` is filled when it ends."""
+        details = self._phase_one()
+        tasks = [moved.sample for moved in details.moved if moved.sample is not None]
+        if not tasks:
+            return
+        with self._session() as (loop, client):
+            self.report.phase = "history"
+            reader = SampleReader(client, self.report, self._wanted.samples, self._deadline)
+            yield from loop.call(reader.read(tasks, self._work()))
+        self._sampled = reader.outcomes
+        self._leave(tasks, reader.outcomes)
+        self._conclude(details)
+
+    def started_at(self) -> datetime:
+        """Server time when the first project was listed."""
+        return min(self._phase_one().started.values())
+
+    def _leave(self, tasks: Sequence[HistoryTask | SampleTask], done: Collection[RunRef]) -> None:
+        """Note which runs were left because the time was up."""
+        left = {task.run for task in tasks if task.run not in done}
+        self.left |= left
+        self.report.runs_left += len(left)
+
+    def _conclude(self, details: _Details) -> None:
         self.results = [
-            self._result(moved, details, outcomes.get(moved.run), counts.get(moved.run))
+            self._result(moved, details, self._outcomes.get(moved.run), self._counts.get(moved.run))
             for moved in details.moved
         ]
         for path, started in details.started.items():
@@ -176,15 +217,19 @@ class Extraction:
                 for result in self.results
                 if (result.run.entity, result.run.project) == (path.entity, path.project)
             }
-            cursor = Cursor(started, Cursor.text(self._filters))
-            self._marks.record(path.entity, path.project, cursor, marks)
+            cursor: Cursor | None = Cursor(started, Cursor.text(self._filters))
+            if path in details.unfinished:
+                cursor = self._marks.project(path.entity, path.project).cursor
+            if cursor is not None:  # nothing is remembered of a new project that was not read to its end
+                self._marks.record(path.entity, path.project, cursor, marks)
 
     def _result(
         self, moved: _Moved, details: _Details, outcome: RunOutcome | None, count: RunCount | None
     ) -> RunResult:
         run = moved.run
         held = self._marks.project(run.entity, run.project).runs.get(run.run_id)
-        error = outcome.error if outcome else moved.error
+        sample = self._sampled.get(run)
+        error = outcome.error if outcome else sample.error if sample else moved.error
         mark = RunMark(
             moved.listing_digest,
             moved.detail_digest,
@@ -196,7 +241,23 @@ class Extraction:
             complete=error is None and (outcome is not None or held is None or held.complete),
             expected_rows=moved.expected_rows,
             last_timestamp=held.last_timestamp if held else None,
+            details_as=moved.details_as,
+            history_as=held.history_as if held else "",
+            sampled_as=held.sampled_as if held else "",
+            sampled_rows=held.sampled_rows if held else None,
         )
+        if sample is not None and sample.error is None:
+            mark = replace(mark, sampled_as=self._wanted.sampled_as, sampled_rows=moved.expected_rows)
+        if run in self.left:
+            # What moved shows next time by its rows; where it does not, the run is to be read again all the same.
+            sampled = self._wanted.history == "sampled"
+            mark = (
+                replace(mark, sampled_as="")
+                if sampled
+                else replace(mark, complete=mark.complete and mark.behind)
+            )
+        if outcome is not None and outcome.replaces:
+            mark = replace(mark, history_as=self._wanted.history_as)
         if outcome is not None:
             mark = replace(
                 mark,
@@ -207,14 +268,16 @@ class Extraction:
         if error is not None:
             self.report.quarantined[f"{run.entity}/{run.project}/{run.run_id}"] = error
         values = count.values if count else 0
-        return RunResult(run, moved.details_changed, moved.expected_rows, mark, outcome, values, error)
+        return RunResult(
+            run, moved.details_changed, moved.expected_rows, mark, outcome, values, sample, error
+        )
 
     def _phase_one(self) -> _Details:
         if self._details is None:
             with self._session() as (loop, client):
                 self._details = loop.call(self._read_details(client))
             # What is known without the history: it stands where nobody asks for the history.
-            self._conclude(self._details, {}, {})
+            self._conclude(self._details)
         return self._details
 
     @contextmanager
@@ -234,7 +297,11 @@ class Extraction:
     async def _read_details(self, client: WandbClient) -> _Details:
         details = _Details()
         with TableSpool(self._work()) as spool:
-            for path in self.projects:
+
+            async def read(path: ProjectPath) -> None:
+                if details.started and self._deadline.passed(DETAILS_SHARE):
+                    self.report.projects_left.append(str(path))
+                    return
                 self.report.phase = "listing"
                 marks = self._marks.project(path.entity, path.project)
                 if self._full_refresh:
@@ -245,34 +312,66 @@ class Extraction:
                     marks,
                     filters=self._filters,
                     sweep=self._sweep,
-                    want_history=self._mode != "none",
+                    wanted=self._wanted,
                 )
                 details.started[path] = listing.server_time
+                details.unfinished.add(path)
                 self.report.runs_listed += listing.listed
                 self.report.runs_unchanged += listing.listed - len(listing.changed)
                 self.report.phase = "details"
                 before = len(details.moved)
-                async for found in read_details(client, path, list(listing.changed)):
-                    for moved, tables in await asyncio.to_thread(self._convert, path, listing, marks, found):
-                        for name, table in tables.items():
-                            spool.add(name, table)
-                        details.moved += [each for each in moved if each.matters]
-                self._begin_coverage(path, listing, marks, details.moved[before:])
+                looked_at = 0
+                try:
+                    async with aclosing(read_details(client, path, list(listing.changed))) as batches:
+                        async for found in batches:
+                            for moved, tables in await asyncio.to_thread(
+                                self._convert, path, listing, marks, found
+                            ):
+                                for name, table in tables.items():
+                                    spool.add(name, table)
+                                details.moved += [each for each in moved if each.matters]
+                            looked_at += len(found)
+                            left = len(listing.changed) - looked_at
+                            if left and self._deadline.passed(DETAILS_SHARE):
+                                self.report.runs_left += left
+                                break
+                        else:
+                            details.unfinished.remove(path)
+                except OF_ONE_PROJECT:
+                    self._begin_coverage(path, listing, details, before, readable=False)
+                    raise
+                self._begin_coverage(path, listing, details, before, readable=True)
                 if any(moved.details_changed for moved in details.moved[before:]) or marks.cursor is None:
                     spool.add("projects", _project_row(path, listing))
                     details.projects.append(path)
+
+            failed: dict[str, WarehouseError] = {}
+            paths = await resolve(client, self.scopes, failed)
+            self.report.projects = [str(path) for path in paths]
+            if self._deadline.seconds is not None:
+                paths.sort(key=self._last_read)  # so that every project has its turn
+            await read_projects(client, paths, read, failed)
+            self.report.failed = {name: one_line(error) for name, error in failed.items()}
             details.parts = spool.close()
         self.report.runs_changed = len(details.moved)
         return details
 
+    def _last_read(self, path: ProjectPath) -> datetime:
+        cursor = self._marks.project(path.entity, path.project).cursor
+        return datetime.min.replace(tzinfo=UTC) if cursor is None else cursor.time
+
     def _begin_coverage(
-        self, path: ProjectPath, listing: Listing, marks: ProjectMarks, moved: Sequence[_Moved]
+        self, path: ProjectPath, listing: Listing, details: _Details, before: int, *, readable: bool
     ) -> None:
+        moved = details.moved[before:]
         known = [each for each in moved if each.error is None]
+        # What is owed counts on where not every run was looked at, and so do the runs that were not.
+        fresh = self._full_refresh and path not in details.unfinished
+        held = {} if fresh else self._marks.project(path.entity, path.project).runs
         self.coverage.begin(
             path,
             # A run without a digest never came as far as its details.
-            held={run_id for run_id, mark in marks.runs.items() if mark.detail_digest},
+            held={run_id for run_id, mark in held.items() if mark.detail_digest},
             # A run that is only behind with its history did not move.
             moved={
                 each.run.run_id: listing.changed[each.run.run_id]
@@ -280,7 +379,8 @@ class Extraction:
                 if each.details_changed or each.settling
             },
             failed={each.run.run_id for each in moved} - {each.run.run_id for each in known},
-            fresh=self._full_refresh,
+            fresh=fresh,
+            readable=readable,
         )
 
     def _convert(
@@ -304,7 +404,7 @@ class Extraction:
     ) -> tuple[_Moved, Mapping[str, Any]]:
         """Tell what is to be done about a run; one without details is known by its light listing only."""
         light = listing.changed[detail.run_id]
-        node = light if detail.node is None else detail.node
+        node = light if detail.node is None else self._wanted.selection.of_node(detail.node)
         run = RunRef(path.entity, path.project, detail.run_id)
         held = marks.runs.get(run.run_id)
         keys = node.get("historyKeys") or {}
@@ -312,25 +412,45 @@ class Extraction:
         expected = node.get("historyLineCount")
         heartbeat_at = parse_time(node.get("heartbeatAt"))
         task: HistoryTask | None = None
+        sample: SampleTask | None = None
+        anew = False
         if detail.node is None:
             digest = held.detail_digest if held else ""
         else:
             digest = detail_digest(node)
-            if self._mode == "full":
-                alive = held is not None and held.heartbeat_at != heartbeat_at
-                task = HistoryTask.plan(run, expected, last_step, key_types(keys), held, alive=alive)
+            anew = held is not None and self._wanted.details_differ(held)
+            alive = held is not None and held.heartbeat_at != heartbeat_at
+            types = key_types(keys)
+            if self._wanted.history == "full":
+                task = HistoryTask.plan(run, expected, last_step, types, self._trusted(held), alive=alive)
+            elif self._wanted.history == "sampled" and (
+                held is None or alive or self._samples_moved(held, expected)
+            ):
+                chosen = (key for key in types if key != "_step" and self._wanted.selection.keeps(key))
+                sample = SampleTask(run, expected, tuple(sorted(chosen)), types)
         moved = _Moved(
             run,
             listing_digest(light),
             digest,
-            details_changed=held is None or held.detail_digest != digest,
+            details_changed=anew or held is None or held.detail_digest != digest,
             heartbeat_at=heartbeat_at,
             expected_rows=expected,
             task=task,
             settling=run.run_id in listing.settling,
+            sample=sample,
+            details_as=held.details_as if held and detail.node is None else self._wanted.details_as,
             error=detail.error,
         )
         return moved, node
+
+    def _trusted(self, held: RunMark | None) -> RunMark | None:
+        """Give the mark of a history that can be gone on from; one with other keys is read whole."""
+        if held is not None and self._wanted.history_differs(held):
+            return replace(held, complete=False)
+        return held
+
+    def _samples_moved(self, held: RunMark, expected_rows: int | None) -> bool:
+        return self._wanted.samples_differ(replace(held, expected_rows=expected_rows))
 
 
 @contextmanager

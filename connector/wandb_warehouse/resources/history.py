@@ -19,14 +19,16 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from wandb_warehouse.arrow import Export, HistoryBatch, PartWriter, RunRef, run_history
+from wandb_warehouse.arrow import Export, HistoryBatch, PartWriter, RunRef, Selection, run_history
 from wandb_warehouse.arrow.history import NO_STEP, index_rows
 from wandb_warehouse.arrow.merge import SAME_MOMENT
 from wandb_warehouse.client import ExpiredUrlError, Exports, WandbClient
-from wandb_warehouse.errors import FatalRemoteError, RemoteError
+from wandb_warehouse.errors import FatalRemoteError
+from wandb_warehouse.resources.deadline import Deadline
 from wandb_warehouse.resources.details import one_line, parts
 from wandb_warehouse.resources.marks import RunMark
 from wandb_warehouse.resources.report import ExtractionReport
+from wandb_warehouse.resources.scopes import OF_ONE_PROJECT
 from wandb_warehouse.resources.spool import Part
 from wandb_warehouse.resources.windows import Span, read_spans
 
@@ -181,12 +183,22 @@ class _Read:
 class HistoryReader:
     """Reads the histories of many runs into part files; `outcomes` tells how it went, run by run."""
 
-    def __init__(self, client: WandbClient, directory: Path, report: ExtractionReport) -> None:
+    def __init__(
+        self,
+        client: WandbClient,
+        directory: Path,
+        report: ExtractionReport,
+        selection: Selection = Selection(),  # noqa: B008 - frozen: one shared default is safe
+        deadline: Deadline = Deadline(),  # noqa: B008 - without seconds it never passes
+    ) -> None:
         self.outcomes: dict[RunRef, RunOutcome] = {}
         self.writer = PartWriter(directory)
         self._client = client
         self._directory = directory
         self._report = report
+        self._selection = selection
+        self._deadline = deadline
+        self._begun = False
         self._finished: asyncio.Queue[Part | None] = asyncio.Queue()
         self._writing = asyncio.Lock()
 
@@ -212,6 +224,9 @@ class HistoryReader:
 
         async def one(group: Sequence[HistoryTask]) -> None:
             async with limit:
+                if self._begun and self._deadline.passed():
+                    return  # at least one group a sync: the next one goes on from there
+                self._begun = True
                 await self._read_group(group)
 
         try:
@@ -228,7 +243,7 @@ class HistoryReader:
         """Read a group and keep it; where it cannot be read, look for the run that is the cause part by part."""
         try:
             reads = await self._attempt(group)
-        except (RemoteError, pa.ArrowException) as error:
+        except (*OF_ONE_PROJECT, pa.ArrowException) as error:
             await self._client.viewer()  # where the server itself is down, no run is to blame
             if len(group) == 1:
                 self._give_up(group[0], error)
@@ -304,6 +319,8 @@ class HistoryReader:
         """Download a run's exports; none where its live rows reach back to what is stored."""
         if told is None or not told.urls or _reaches_back(told, task):
             return []
+        if self._selection.exclude:
+            return []  # an export is one file with every key in it: the live rows go through the memory only
         for attempt in range(_URL_TRIES):
             paths = [folder / f"{uuid.uuid4().hex}.parquet" for _ in told.urls]
             try:
@@ -319,8 +336,9 @@ class HistoryReader:
         raise AssertionError  # the loop returns or raises
 
     async def _keep(self, read: _Read) -> None:
+        batches = [self._selection.of_history(batch) for batch in read.batches]
         async with self._writing:
-            for batch in read.batches:
+            for batch in batches:
                 part = await asyncio.to_thread(self.writer.add, batch)
                 if part is not None:
                     self._finished.put_nowait(self._part(part))
@@ -335,7 +353,7 @@ class HistoryReader:
             last_timestamp=read.last_timestamp,
         )
         self._report.rows += read.rows - task.stored_rows
-        self._report.values += sum(batch.value_count for batch in read.batches)
+        self._report.values += sum(batch.value_count for batch in batches)
         self._report.runs_done += 1
 
     def _give_up(self, task: HistoryTask, error: Exception) -> None:

@@ -15,6 +15,7 @@ from wandb_warehouse.arrow import listing_digest, parse_time
 from wandb_warehouse.client import WandbClient
 from wandb_warehouse.errors import FatalRemoteError, RetriableRemoteError
 from wandb_warehouse.resources.marks import Cursor, ProjectMarks, RunMark
+from wandb_warehouse.resources.wanted import Wanted
 
 __all__ = ["LAG", "SWEEP_AFTER", "TERMINAL_STATES", "Listing", "ProjectPath", "list_project"]
 
@@ -76,7 +77,7 @@ async def list_project(
     *,
     filters: Mapping[str, Any] | None = None,
     sweep: bool = False,
-    want_history: bool = True,
+    wanted: Wanted = Wanted(),  # noqa: B008 - frozen: one shared default is safe
 ) -> Listing:
     """List a project's runs and tell which of them differ from their marks.
 
@@ -84,18 +85,18 @@ async def list_project(
         ProjectNotFoundError: the server knows no such project, or the key may not read it.
         RetriableRemoteError: the listing kept moving under us.
     """
-    cursor = None if sweep else _usable_cursor(marks, filters, want_history=want_history)
+    cursor = None if sweep else _usable_cursor(marks, filters, wanted)
     if cursor is not None:
         try:
             moved = _merge(filters, _moved(marks, cursor))
-            listing = await _list(client, path, marks, moved, want_history=want_history, whole=False)
+            listing = await _list(client, path, marks, moved, wanted=wanted, whole=False)
             if listing.server_time - cursor < SWEEP_AFTER:
                 return listing
         except FatalRemoteError:
             # A server that cannot filter by heartbeat is listed whole: slower, never wrong.
             pass
     for _ in range(_LISTING_TRIES):
-        listing = await _list(client, path, marks, filters, want_history=want_history, whole=True)
+        listing = await _list(client, path, marks, filters, wanted=wanted, whole=True)
         if listing.listed == listing.run_count:
             return listing
     raise RetriableRemoteError(
@@ -104,13 +105,11 @@ async def list_project(
     )
 
 
-def _usable_cursor(
-    marks: ProjectMarks, filters: Mapping[str, Any] | None, *, want_history: bool
-) -> datetime | None:
+def _usable_cursor(marks: ProjectMarks, filters: Mapping[str, Any] | None, wanted: Wanted) -> datetime | None:
     """Give the time since when it is enough to look at what moved; None where all runs have to be looked at."""
     if marks.cursor is None or len(marks.runs) <= _PAGE or marks.cursor.filters != Cursor.text(filters):
         return None
-    if want_history and any(mark.behind and mark.complete for mark in marks.runs.values()):
+    if any(mark.complete and wanted.lacks(mark) for mark in marks.runs.values()):
         return None
     return marks.cursor.time
 
@@ -121,7 +120,7 @@ async def _list(
     marks: ProjectMarks,
     filters: Mapping[str, Any] | None,
     *,
-    want_history: bool,
+    wanted: Wanted,
     whole: bool,
 ) -> Listing:
     listing: Listing | None = None
@@ -138,7 +137,7 @@ async def _list(
             settling = mark is not None and _settles(node, mark, listing.server_time)
             if settling:
                 listing.settling.add(node["name"])
-            if settling or mark is None or _moved_on(node, mark, want_history=want_history):
+            if settling or mark is None or _moved_on(node, mark, wanted):
                 listing.changed[node["name"]] = node
     if listing is None:
         raise FatalRemoteError(
@@ -148,8 +147,8 @@ async def _list(
     return listing
 
 
-def _moved_on(node: Mapping[str, Any], mark: RunMark, *, want_history: bool) -> bool:
-    if not mark.complete or (want_history and mark.behind):
+def _moved_on(node: Mapping[str, Any], mark: RunMark, wanted: Wanted) -> bool:
+    if not mark.complete or wanted.lacks(mark):
         return True
     return node.get("state") not in TERMINAL_STATES or listing_digest(node) != mark.listing_digest
 

@@ -32,6 +32,14 @@ class RunMark:
     """History rows the server counted."""
     last_timestamp: float | None = None
     """`_timestamp` of the last stored row, by which a rewind shows that has gone on since."""
+    details_as: str = ""
+    """How its details were read (see `Wanted`)."""
+    history_as: str = ""
+    """How its history was read."""
+    sampled_as: str = ""
+    """How its history was sampled; empty where it never was."""
+    sampled_rows: int | None = None
+    """History rows the server counted when it was sampled."""
 
     @property
     def behind(self) -> bool:
@@ -160,21 +168,19 @@ def _to_state(mark: RunMark) -> list[Any]:
         mark.complete,
         mark.expected_rows,
         mark.last_timestamp,
+        mark.details_as,
+        mark.history_as,
+        mark.sampled_as,
+        mark.sampled_rows,
     ]
 
 
 def _from_state(fields: list[Any]) -> RunMark:
-    listing, detail, synced_at, heartbeat, stored_rows, last_step, complete, expected_rows, last_timestamp = (
-        fields
-    )
+    listing, detail, synced_at, heartbeat, *rest = fields
     return RunMark(
         listing,
         detail,
         datetime.fromisoformat(synced_at),
         datetime.fromisoformat(heartbeat) if heartbeat else None,
-        stored_rows,
-        last_step,
-        complete,
-        expected_rows,
-        last_timestamp,
+        *rest,
     )

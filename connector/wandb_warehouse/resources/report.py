@@ -19,4 +19,14 @@ class ExtractionReport:
     export_bytes: int = 0
     quarantined: dict[str, str] = field(default_factory=dict)
     """Why a run is left out or incomplete, by entity/project/run id."""
+    projects: list[str] = field(default_factory=list)
+    """The projects that are meant, patterns resolved."""
+    failed: dict[str, str] = field(default_factory=dict)
+    """Why a project or pattern could not be read, by its name."""
+    runs_left: int = 0
+    """Runs that moved and were left for the next sync, because the time was up."""
+    projects_left: list[str] = field(default_factory=list)
+    """Projects that were not even listed, for the same reason."""
+    tables_left: list[str] = field(default_factory=list)
+    """Tables beside details and history of which not everything was read, for the same reason."""
     phase: str = "listing"

@@ -7,19 +7,30 @@ import dlt
 from dlt.common.schema.typing import TColumnSchema, TDeleteInsertStrategyDict
 from dlt.extract import DltResource
 
+from wandb_warehouse.arrow import Selection
 from wandb_warehouse.client import WandbClient
-from wandb_warehouse.errors import ConfigError
-from wandb_warehouse.resources.coverage import COVERAGE, OPT_IN, CoverageOptions
-from wandb_warehouse.resources.extraction import Extraction, HistoryMode
-from wandb_warehouse.resources.listing import ProjectPath
+from wandb_warehouse.resources.coverage import COVERAGE, OPT_IN, UNSIFTED, CoverageOptions
+from wandb_warehouse.resources.extraction import Extraction
 from wandb_warehouse.resources.marks import DltStateMarks
+from wandb_warehouse.resources.scopes import parse_projects
 from wandb_warehouse.resources.spool import Part
+from wandb_warehouse.resources.wanted import DEFAULT_SAMPLES, HistoryMode
 from wandb_warehouse.schema import RUN_KEY, TABLES, Table
 from wandb_warehouse.settings import resolve_connection
 
 __all__ = ["RESOURCES", "extraction_source", "wandb_source"]
 
-RESOURCES = ("projects", "runs", "run_config", "run_summary", "run_tags", "metrics", "history", *COVERAGE)
+RESOURCES = (
+    "projects",
+    "runs",
+    "run_config",
+    "run_summary",
+    "run_tags",
+    "metrics",
+    "history",
+    "history_sampled",
+    *COVERAGE,
+)
 """Names of the resources, which are also the names of the tables they load."""
 
 WriteMode = Literal["merge", "append"]
@@ -35,6 +46,9 @@ def wandb_source(
     history: HistoryMode = "full",
     filters: dict[str, Any] | None = None,
     *,
+    samples: int = DEFAULT_SAMPLES,
+    metric_keys: Sequence[str] = (),
+    exclude: Sequence[str] = (),
     metadata_files: bool = False,
 ) -> Any:
     """Runs, config, summary, tags, metrics, full history and all that lies beside them, incrementally.
@@ -50,16 +64,22 @@ def wandb_source(
     request: `with_resources(...)` chooses, and `console_logs` is left out unless it is named.
 
     Args:
-        projects: `"entity/project"`, or several; `[sources.wandb] projects` in `.dlt/config.toml` otherwise.
+        projects: `"entity/project"`, `"entity/glob*"` or `"entity"`, or several; `[sources.wandb] projects` in
+            `.dlt/config.toml` otherwise.
         api_key: W&B API key; `WANDB_API_KEY`, netrc or `.dlt/secrets.toml` otherwise.
         base_url: server, `WANDB_BASE_URL` or the public service otherwise.
-        history: `"full"`, or `"none"` for metadata only.
+        history: `"full"`, `"sampled"` (into `history_sampled`), or `"none"` for metadata only.
         filters: MongoDB-style run filters, as `wandb.Api().runs(filters=...)` takes them.
+        samples: rows asked for of each metric of a run where the history is sampled.
+        metric_keys: globs of the metrics to load; all where there are none.
+        exclude: globs of keys of history, config, summary and system metrics that are dropped before anything is
+            written. `artifacts`, `files`, `run_metadata`, `sweeps`, `reports` and `console_logs`, which may repeat
+            what stands under them, are then left out unless `with_resources(...)` names them.
         metadata_files: read `run_metadata` from `wandb-metadata.json`, a download a run, rather than from the config,
             which says the same of runs since 2024.
 
     Raises:
-        ConfigError: a project is not written as `entity/project`.
+        ConfigError: a project is not written in one of these ways.
         AuthError: no key was found.
 
     Example:
@@ -79,48 +99,40 @@ def wandb_source(
                 DltStateMarks(dlt.current.source_state()),
                 history=history,
                 filters=filters,
-                coverage=CoverageOptions(metadata_files=metadata_files),
+                selection=Selection(tuple(metric_keys), tuple(exclude)),
+                samples=samples,
+                coverage=CoverageOptions(
+                    skipped=frozenset({"system_metrics"}) if history == "none" else frozenset(),
+                    metadata_files=metadata_files,
+                ),
             )
         return extraction
 
-    return _resources(shared, "merge")
+    return _resources(shared, "merge", OPT_IN | UNSIFTED if exclude else OPT_IN)
 
 
 @dlt.source(name="wandb", section="wandb")
 def extraction_source(extraction: Extraction, mode: WriteMode = "append") -> Any:
     """Wrap an extraction that is already under way; for a destination that replaces moved runs itself."""
-    return _resources(lambda: extraction, mode)
+    return _resources(lambda: extraction, mode, OPT_IN)
 
 
-def parse_projects(texts: Sequence[str]) -> list[ProjectPath]:
-    """Read project paths, each once, in order.
-
-    Raises:
-        ConfigError: a text is not `ENTITY/PROJECT`, or there is none.
-    """
-    if not texts:
-        raise ConfigError(
-            "no project was named", mend="name one as ENTITY/PROJECT, for example my-team/my-project"
-        )
-    try:
-        return list(dict.fromkeys(ProjectPath.parse(text) for text in texts))
-    except ValueError as error:
-        raise ConfigError(
-            str(error), mend="write it as ENTITY/PROJECT, for example my-team/my-project"
-        ) from error
+def _resources(
+    shared: Callable[[], Extraction], mode: WriteMode, unless_named: frozenset[str]
+) -> list[DltResource]:
+    return [_resource(TABLES[name], shared, mode, selected=name not in unless_named) for name in RESOURCES]
 
 
-def _resources(shared: Callable[[], Extraction], mode: WriteMode) -> list[DltResource]:
-    return [_resource(TABLES[name], shared, mode) for name in RESOURCES]
-
-
-def _resource(table: Table, shared: Callable[[], Extraction], mode: WriteMode) -> DltResource:
+def _resource(
+    table: Table, shared: Callable[[], Extraction], mode: WriteMode, *, selected: bool
+) -> DltResource:
     def parts() -> Iterator[Any]:
         extraction = shared()
+        phases = {"history": extraction.history, "history_sampled": extraction.sampled}
         if table.name in COVERAGE:
             produced = iter(extraction.beside(table.name))
         else:
-            produced = extraction.history() if table.name == "history" else iter(extraction.details())
+            produced = iter(phases.get(table.name, extraction.details)())
         for part in produced:
             if part.table == table.name:
                 yield _imported(part)
@@ -135,7 +147,7 @@ def _resource(table: Table, shared: Callable[[], Extraction], mode: WriteMode) -
         merge_key=list(RUN_KEY) if whole_run else (),
         write_disposition=_MERGE if mode == "merge" else "append",
         file_format="parquet",
-        selected=table.name not in OPT_IN,
+        selected=selected,
         schema_contract={"tables": "evolve", "columns": "freeze", "data_type": "freeze"},
     )
     resource: DltResource = factory()

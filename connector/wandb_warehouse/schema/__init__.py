@@ -143,13 +143,29 @@ _DECLARED = (
         (*RUN_KEY, "key", "step", "seq"),
         per_run=True,
     ),
+    Table(
+        "history_sampled",
+        "one row per sampled value, as the server chose them; never mixed with `history`",
+        (
+            *RUN_COLUMNS,
+            Column("key", "text", "dotted metric name, sampled by itself"),
+            Column("step", "bigint", "step of the row (`_step`); -1 where the row had none"),
+            Column("seq", "bigint", "0; 1 and up where the sample repeats a step"),
+            *VALUE_COLUMNS,
+            Column("samples", "bigint", "rows asked for; a metric with no more rows is whole"),
+        ),
+        (*RUN_KEY, "key", "step", "seq"),
+        per_run=True,
+    ),
     *COVERAGE,
     Table(
         "run_ledger",
         "one row per run: what the server said against what is stored, and how it came here",
         (
             *RUN_COLUMNS,
-            Column("state", "text", "ok, partial or quarantined"),
+            Column(
+                "state", "text", "ok, pending (its history is left for the next sync), partial or quarantined"
+            ),
             Column("source", "text", "where the history came from: exports, live, mixed or none"),
             Column("expected_rows", "bigint", "history rows the server counts"),
             Column("stored_rows", "bigint", "history rows stored"),
@@ -163,6 +179,21 @@ _DECLARED = (
             Column("detail_digest", "text", "sha256 of the run's config, summary and other details"),
             Column("error", "text", "why the run is partial or quarantined"),
             Column("synced_at", "timestamp", "server time at the start of the sync that wrote the row"),
+            Column(
+                "details_as",
+                "json",
+                "tables and excluded keys the details were read with; null for everything",
+            ),
+            Column(
+                "history_as", "json", "keys and excluded keys `history` was read with; null for every key"
+            ),
+            Column(
+                "sampled_as",
+                "json",
+                "samples and keys `history_sampled` was read with; null where it never was",
+            ),
+            Column("sampled_rows", "bigint", "history rows the server counted when the run was sampled"),
+            Column("sampled_values", "bigint", "values stored in `history_sampled`"),
         ),
         RUN_KEY,
         per_run=True,

@@ -46,6 +46,11 @@ STORED_RUNS = pa.schema(
         pa.field("listing_digest", pa.string()),
         pa.field("detail_digest", pa.string()),
         pa.field("synced_at", pa.timestamp("us", tz="UTC")),
+        pa.field("details_as", pa.string()),
+        pa.field("history_as", pa.string()),
+        pa.field("sampled_as", pa.string()),
+        pa.field("sampled_rows", pa.int64()),
+        pa.field("sampled_values", pa.int64()),
     ]
 )
 """What planning needs of a run: the server's view (`run_state`, ...) and our ledger's (`state`, ...)."""

@@ -19,7 +19,12 @@ SELECT
   CASE WHEN moments.last_step = ledger.expected_last_step THEN moments.last_value END AS last_timestamp,
   ledger.listing_digest,
   ledger.detail_digest,
-  ledger.synced_at
+  ledger.synced_at,
+  ledger.details_as,
+  ledger.history_as,
+  ledger.sampled_as,
+  ledger.sampled_rows,
+  ledger.sampled_values
 FROM runs
 FULL JOIN run_ledger AS ledger USING (entity, project, run_id)
 LEFT JOIN (FROM metrics SELECT entity, project, run_id, last_step, last_value WHERE "key" = '_timestamp') AS moments
