@@ -9,6 +9,8 @@ from runs` works.
 import itertools
 import os
 import re
+import signal
+import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -166,6 +168,41 @@ class Answer:
     truncated: bool = False
 
 
+@contextmanager
+def _heeding_signals(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
+    """Interrupt what runs on the connection when the process is told to end.
+
+    Python runs a signal's handler between two of its own instructions, so not while DuckDB works.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    incoming, outgoing = socket.socketpair()
+    outgoing.settimeout(0)
+    over = threading.Event()
+
+    def watch() -> None:
+        while number := incoming.recv(1):
+            # Again and again: a statement that is about to start forgets an interruption.
+            while number[0] in _ENDING and not over.wait(0.05):
+                connection.interrupt()
+
+    watcher = threading.Thread(target=watch, name="wandb-warehouse-signals", daemon=True)
+    watcher.start()
+    previous = signal.set_wakeup_fd(outgoing.fileno(), warn_on_full_buffer=False)
+    try:
+        yield
+    finally:
+        signal.set_wakeup_fd(previous)
+        over.set()
+        outgoing.close()
+        watcher.join()
+        incoming.close()
+
+
+_ENDING = frozenset({signal.SIGINT, signal.SIGTERM})
+
+
 class _Deadline:
     """Interrupts a connection after some seconds and remembers that it did."""
 
@@ -282,7 +319,7 @@ def stream_query(
     """
     connection = open_hardened(path, memory=memory, threads=threads)
     try:
-        with _Deadline(connection, timeout) as deadline:
+        with _heeding_signals(connection), _Deadline(connection, timeout) as deadline:
             with deadline.translate(sql):
                 _admit(connection, sql)
                 reader = _run(connection, sql)
