@@ -100,4 +100,4 @@ async def _read(client: WandbClient, options: SyncOptions, held: Held, made: Pla
     failed: dict[str, WarehouseError] = {}
     async with client:
         await read_projects(client, await resolve(client, options.projects, failed), read, failed)
-    made.failed = {name: " ".join(str(error).split()) for name, error in failed.items()}
+    made.failed = {name: str(error) for name, error in failed.items()}

@@ -2,7 +2,9 @@
 
 import copy
 import shutil
-from collections.abc import Callable
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -161,3 +163,24 @@ def published_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def published(published_once: Path, tmp_path: Path) -> Path:
     """A copy of the published warehouse, to read or to damage."""
     return Path(shutil.copy(published_once, tmp_path / "wandb.duckdb"))
+
+
+@pytest.fixture
+def foreign_writer(published: Path) -> Iterator[int]:
+    """Another process that has the published file open for writing: its pid."""
+    script = (
+        "import duckdb, sys; c = duckdb.connect(sys.argv[1]); print('open', flush=True); sys.stdin.read()"
+    )
+    writer = subprocess.Popen(
+        [sys.executable, "-c", script, str(published)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        assert writer.stdout is not None
+        assert writer.stdout.readline() == "open\n"
+        yield writer.pid
+    finally:
+        writer.kill()
+        writer.communicate()
