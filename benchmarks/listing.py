@@ -4,19 +4,19 @@ import subprocess
 import sys
 import time
 
-from benchmarks.harness import LATENCIES, Figure, Server, folder, median, ratio, task
-from benchmarks.serve import Shape
+from benchmarks.harness import ENVIRONMENT, Figure, Server, folder, latencies, median, ratio, task
+from benchmarks.serve import Shape, Size
 
 SCENARIO = "listing"
 GOALS = {0.0: 3.0, 0.05: 20.0}
 
 
-def run(*, quick: bool, repetitions: int) -> list[Figure]:
-    """Measure; `quick` takes 2,000 runs."""
-    shape = Shape(2_000 if quick else 10_000, 0, 0, config=15, distinct=1)
+def run(*, size: Size, repetitions: int) -> list[Figure]:
+    """Measure."""
+    shape = Shape(10_000, 0, 0, config=15, distinct=1).at(size)
     figures = []
-    with Server(shape) as server:
-        for latency in LATENCIES:
+    with Server(shape, latencies(size)) as server:
+        for latency in server.latencies:
             pairs = []
             for _ in range(repetitions):
                 ours = task("sync", {**server.at(latency), "history": "none"})
@@ -45,7 +45,7 @@ def _nothing_new(server: Server, repetitions: int) -> list[Figure]:
             assert not outcome["published"]
             requests.append(server.requests())
             started = time.perf_counter()
-            subprocess.run([sys.executable, "-c", "import dlt, duckdb"], check=True)
+            subprocess.run([sys.executable, "-c", "import dlt, duckdb"], check=True, env=ENVIRONMENT)
             pairs.append((ours, time.perf_counter() - started))
     where = f"nothing new in {server.shape.runs:,} runs"
     spread = (min(requests), max(requests))
