@@ -36,6 +36,7 @@ def sync(asked: dict[str, Any]) -> dict[str, Any]:
         history=asked.get("history", "full"),
         samples=asked.get("samples", 500),
         selection=Selection(keys=tuple(asked.get("keys", ()))),
+        resources=tuple(asked.get("resources", ())),
     )
     steps: dict[str, float] = {}
     with _timed_build(steps) if asked.get("steps") else nullcontext():

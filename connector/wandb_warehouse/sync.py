@@ -49,6 +49,7 @@ from wandb_warehouse.warehouse import (
     Difference,
     WarehouseLock,
     last_sync,
+    records,
     stored_runs,
 )
 from wandb_warehouse.warehouse.destinations import build_pipeline
@@ -409,10 +410,7 @@ class Held:
                 (p["entity"], p["project"]): Cursor(datetime.fromisoformat(p["cursor"]), p["filters"])
                 for p in last.projects
             },
-            {
-                (row["entity"], row["project"], row["run_id"]): row
-                for row in stored_runs(warehouse).to_pylist()
-            },
+            {(row["entity"], row["project"], row["run_id"]): row for row in records(stored_runs(warehouse))},
             {
                 (p["entity"], p["project"]): {name: set(ids) for name, ids in p.get("pending", {}).items()}
                 for p in last.projects

@@ -88,6 +88,21 @@ def test_missing_columns_are_added(published: Path) -> None:
     assert _rows(again.path, "SELECT count(*) FROM run_tags") == [(0,)]
 
 
+def test_tables_that_are_there_are_not_written_again(published: Path) -> None:
+    """Preparing complete tables leaves the file as it is; a meaning that changed is written, and nothing else."""
+    again = _again(published)
+    again.prepare_tables()
+    before = again.path.read_bytes()
+    again.prepare_tables()
+    assert again.path.read_bytes() == before
+    comments = "SELECT * FROM (SELECT table_name, column_name, comment FROM duckdb_columns() UNION ALL"
+    comments += " SELECT table_name, '', comment FROM duckdb_tables()) ORDER BY ALL"
+    meant = _rows(again.path, comments)
+    _rows(again.path, "COMMENT ON COLUMN runs.notes IS 'older'; COMMENT ON TABLE history IS NULL")
+    again.prepare_tables()
+    assert _rows(again.path, comments) == meant
+
+
 def test_column_of_another_type_is_refused(published: Path) -> None:
     """A column that somebody changed to another type is an error that names it."""
     again = _again(published)

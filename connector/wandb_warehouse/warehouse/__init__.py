@@ -16,6 +16,7 @@ from wandb_warehouse.warehouse.status import (
     Status,
     TroubledRun,
     last_sync,
+    records,
     status,
     stored_runs,
 )
@@ -38,6 +39,7 @@ __all__ = [
     "load_sql_files",
     "open_hardened",
     "open_readonly",
+    "records",
     "render",
     "run_query",
     "status",
