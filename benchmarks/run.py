@@ -114,12 +114,15 @@ def write_page() -> None:
     described = [
         f"- `{name}`: {_described(results[name]['machine'])}" for name in SCENARIOS if name in results
     ]
+    drawn = [figure for figure in figures if figure.curve]
+    if drawn:
+        (ROOT / "docs" / "growth.svg").write_text(curves(drawn))
+        lines += ["", "![Seconds of a sync by the values stored](growth.svg)"]
     text = PAGE.read_text()
     before, after = text.split(START)[0], text.split(END)[1]
     PAGE.write_text(before + START + "\n".join(["", *lines, "", *described, "", ""]) + END + after)
-    ratios = [figure for figure in figures if figure.unit == "x"]
+    ratios = [figure for figure in figures if figure.unit == "x" and figure.goal is not None]
     (ROOT / "docs" / "benchmarks.svg").write_text(chart(ratios))
-    (ROOT / "docs" / "growth.svg").write_text(curves([figure for figure in figures if figure.curve]))
 
 
 def _described(machine: dict[str, Any]) -> str:
