@@ -2,6 +2,7 @@
 
 import json
 import os
+import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -15,8 +16,9 @@ from benchmarks.serve import Shape
 
 
 @pytest.fixture
-def in_this_process(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def in_this_process(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
     """Tasks run here: a process each would spend seconds on imports."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))  # the official client writes there after its task
 
     def outcome(name: str, asked: Mapping[str, Any]) -> dict[str, Any]:
         return worker.measured(name, json.loads(json.dumps(asked)))
