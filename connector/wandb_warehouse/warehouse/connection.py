@@ -38,7 +38,7 @@ _SETTINGS: dict[str, str | bool | int | float | list[str]] = {
     "python_enable_replacements": "false",
 }
 
-MEMORY_LIMIT = f"{256 + 64 * (os.cpu_count() or 1)}MB"
+MEMORY_LIMIT = f"{128 + 64 * (os.cpu_count() or 1)}MB"
 """Memory of DuckDB while a build is written: its cache would else grow with the file. What exceeds it is spilled."""
 
 _READER_NUMBER = itertools.count()
