@@ -13,7 +13,7 @@ from wandb_warehouse.errors import FatalRemoteError
 
 Make = Callable[..., WandbClient]
 
-ASKS = [Sample(f"r{run}", f"k{key}", 7) for run in range(30) for key in range(5)]
+ASKS = [Sample(f"r{run}", (f"k{key}",), 7) for run in range(30) for key in range(5)]
 
 
 class Server:
@@ -53,7 +53,7 @@ def test_every_question_gets_its_own_answer(make_client: Make, most: int) -> Non
     """Questions share requests, up to 50; too heavy ones are cut down to single questions; the order stays."""
     server = Server(most)
     found = rows(make_client, server, ASKS)
-    want = [(ask.run_id, {"keys": ["_step", ask.key], "samples": 7}) for ask in ASKS]
+    want = [(ask.run_id, {"keys": ["_step", *ask.keys], "samples": 7}) for ask in ASKS]
     assert [(row["run"], row["spec"]) for (row,) in found] == want
     assert max(server.sizes) == 50
     if most >= 50:
@@ -62,7 +62,7 @@ def test_every_question_gets_its_own_answer(make_client: Make, most: int) -> Non
 
 def test_a_run_that_is_gone_gives_no_rows(make_client: Make) -> None:
     """The other runs of its request are not shifted."""
-    asks = [Sample("gone", "a", 7), Sample("r1", "a", 7), Sample("gone", "b", 7)]
+    asks = [Sample("gone", ("a",), 7), Sample("r1", ("a",), 7), Sample("gone", ("b",), 7)]
     assert [len(found) for found in rows(make_client, Server(), asks)] == [0, 1, 0]
 
 
@@ -74,4 +74,4 @@ def test_answers_of_another_shape_are_refused(make_client: Make, answer: Any) ->
         return httpx.Response(200, json={"data": {"project": {"r0": {"sampledHistory": answer}}}})
 
     with pytest.raises(FatalRemoteError, match="samples"):
-        rows(make_client, odd, [Sample("r1", "a", 7)])
+        rows(make_client, odd, [Sample("r1", ("a",), 7)])

@@ -6,13 +6,15 @@ import os
 import subprocess
 import sys
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from support import canonical, options, query, records, stored, training
-from wandb_warehouse.client import Limits
+from wandb_warehouse.arrow import Selection
+from wandb_warehouse.client import Limits, Sample, WandbClient
 from wandb_warehouse.sandbox import Fault, Sandbox, Switches
 from wandb_warehouse.sync import SyncReport, sync
 from wandb_warehouse.warehouse import content_digest
@@ -116,7 +118,7 @@ def test_every_metric_by_itself(box: Sandbox, warehouse: Path, cap: int | None) 
 def test_many_runs_and_metrics_share_requests(box: Sandbox, warehouse: Path) -> None:
     """A request asks for as many metrics as one may ask for by alias, over as many runs as there are."""
     for number in range(40):
-        box.add_run("e", "p", f"r{number}", rows=[{"a": 1, "b": 2, "c": 3}])
+        box.add_run("e", "p", f"r{number}", rows=[{"a": 1}, {"b": 2}, {"c": 3}])
     sample(box, warehouse)
     asked = Counter(request.operation for request in box.requests)
     assert asked["SampledHistories"] == -(-40 * 3 // Limits().alias_batch)
@@ -188,3 +190,31 @@ def test_a_run_that_cannot_be_sampled_is_named(box: Sandbox, warehouse: Path) ->
     box.faults.clear()
     assert not sample(box, warehouse, 100).quarantined
     assert len(rows(warehouse, "r1", "loss")) == 65
+
+
+@pytest.mark.parametrize("short", [False, True])
+def test_metrics_of_every_row_are_asked_for_together(
+    box: Sandbox, warehouse: Path, monkeypatch: pytest.MonkeyPatch, short: bool
+) -> None:
+    """What every row has shares a question; each is asked for alone where fewer rows come than should have all."""
+    asked: list[tuple[str, ...]] = []
+    ask = WandbClient.sampled_rows
+
+    async def watched(self: WandbClient, entity: str, project: str, asks: Sequence[Sample]) -> list[Any]:
+        asked.extend(each.keys for each in asks)
+        found = await ask(self, entity, project, asks)
+        return [
+            rows[: 3 if short and len(each.keys) > 1 else None]
+            for each, rows in zip(asks, found, strict=True)
+        ]
+
+    monkeypatch.setattr(WandbClient, "sampled_rows", watched)
+    box.add_run("e", "p", "r", rows=[{"a": n, "b": -n, **({"c": n} if n % 2 else {})} for n in range(8)])
+    sample(box, warehouse, selection=Selection(("a", "b", "c")))
+    assert asked == [("a", "b"), ("c",), *[(key,) for key in asked[0] if short]]
+    values = "SELECT key, list(value ORDER BY step) FROM history_sampled GROUP BY key ORDER BY key"
+    assert query(warehouse, values) == [
+        ("a", [float(n) for n in range(8)]),
+        ("b", [float(-n) for n in range(8)]),
+        ("c", [1.0, 3.0, 5.0, 7.0]),
+    ]

@@ -6,7 +6,7 @@ runs      run nodes -> runs, run_config, run_summary, run_tags, metrics; digests
 history   history rows -> column chunks
 exports   parquet exports of a history -> column chunks
 merge     exports and live rows of one run -> its history, each row once
-sampled   sampled rows of a metric -> rows of history_sampled
+sampled   sampled rows -> column chunks
 selection which keys are stored, in histories and in the documents of runs
 coverage  what a run or a project holds beside them -> its tables
 numbers   numbers for runs and keys, as our warehouse stores them
@@ -26,12 +26,12 @@ from wandb_warehouse.arrow.coverage import (
     writer_document,
 )
 from wandb_warehouse.arrow.exports import Export, chunks_from_export, export_index
-from wandb_warehouse.arrow.history import Chunk, HistoryBatch, RunRef, chunks_from_rows, key_types
+from wandb_warehouse.arrow.history import Chunk, HistoryBatch, RunRef, chunks_from_rows, key_counts, key_types
 from wandb_warehouse.arrow.merge import run_history
 from wandb_warehouse.arrow.numbers import Numbers
 from wandb_warehouse.arrow.parts import PartWriter, RunCount
 from wandb_warehouse.arrow.runs import detail_digest, listing_digest, parse_config, parse_time, run_tables
-from wandb_warehouse.arrow.sampled import sampled_table
+from wandb_warehouse.arrow.sampled import sampled_batch
 from wandb_warehouse.arrow.selection import Selection
 from wandb_warehouse.arrow.text import ExactNumber, dumps, escape, loads, undump, unescape
 from wandb_warehouse.arrow.values import classify, flatten, restore
@@ -57,6 +57,7 @@ __all__ = [
     "export_index",
     "files_table",
     "flatten",
+    "key_counts",
     "key_types",
     "listing_digest",
     "loads",
@@ -68,7 +69,7 @@ __all__ = [
     "run_artifacts_table",
     "run_history",
     "run_tables",
-    "sampled_table",
+    "sampled_batch",
     "sweeps_table",
     "system_metrics",
     "undump",

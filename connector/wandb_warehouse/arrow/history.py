@@ -31,6 +31,7 @@ __all__ = [
     "column",
     "constant_texts",
     "index_rows",
+    "key_counts",
     "key_types",
     "negative_zeros",
     "nonfinite_text",
@@ -137,6 +138,19 @@ def key_types(history_keys: Mapping[str, Any] | None) -> dict[str, set[str]]:
     keys = (history_keys or {}).get("keys") or {}
     return {
         key: {count["type"] for count in (entry or {}).get("typeCounts") or () if count.get("type")}
+        for key, entry in keys.items()
+    }
+
+
+def key_counts(history_keys: Mapping[str, Any] | None) -> dict[str, int]:
+    """Give how many values the server counts of every key, from the run's `historyKeys`.
+
+    >>> key_counts({"keys": {"loss": {"typeCounts": [{"type": "number", "count": 9}]}}, "lastStep": 8})
+    {'loss': 9}
+    """
+    keys = (history_keys or {}).get("keys") or {}
+    return {
+        key: sum(count.get("count") or 0 for count in (entry or {}).get("typeCounts") or ())
         for key, entry in keys.items()
     }
 

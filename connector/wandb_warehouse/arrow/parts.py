@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 
 from wandb_warehouse.arrow.history import KINDS, NO_STEP, Chunk, HistoryBatch, RunRef
 from wandb_warehouse.arrow.numbers import Numbers
-from wandb_warehouse.schema import TABLES, VALUE_TYPES
+from wandb_warehouse.schema import TABLES, VALUE_TYPES, Table
 
 __all__ = ["PartWriter", "RunCount"]
 
@@ -63,16 +63,24 @@ class PartWriter:
     """
 
     def __init__(
-        self, directory: Path, numbers: Numbers | None = None, *, target_values: int = 4_000_000
+        self,
+        directory: Path,
+        numbers: Numbers | None = None,
+        *,
+        samples: int | None = None,
+        target_values: int = 4_000_000,
     ) -> None:
-        """Write parts named `history-<number>.parquet`, of about `target_values` values, into `directory`.
+        """Write parts named `<table>-<number>.parquet`, of about `target_values` values, into `directory`.
 
-        With `numbers` the files have the columns of the stored table, else those of `history` as it is declared.
+        The table is `history`, or `history_sampled` where it is said how many `samples` were asked for. With `numbers`
+        the files have the columns in which our warehouse stores it, else those it is declared with.
         Long JSON texts count as several values, so that a part's memory is bounded by the target too.
         """
         self._directory = directory
         self._numbers = numbers
-        self._schema = _NAMED if numbers is None else _NUMBERED
+        self._table = "history" if samples is None else "history_sampled"
+        self._samples = samples
+        self._schema = _encoded(TABLES[self._table] if numbers is None else TABLES[self._table].stored)
         self._target = target_values
         self._chunks: list[Chunk] = []
         self._held = 0
@@ -110,7 +118,7 @@ class PartWriter:
         chunks = _in_order(self._chunks)
         self._chunks, self._held = [], 0
         self._parts += 1
-        path = self._directory / f"history-{self._parts:05d}.parquet"
+        path = self._directory / f"{self._table}-{self._parts:05d}.parquet"
         partial = path.with_suffix(".partial")
         with pq.ParquetWriter(
             partial,
@@ -123,6 +131,8 @@ class PartWriter:
         ) as writer:
             for group in _groups(chunks, ROW_GROUP):
                 columns = [*self._identity(group), *_values(group)]
+                if self._samples is not None:
+                    columns.append(pa.repeat(pa.scalar(self._samples, pa.int64()), len(columns[0])))
                 batch = pa.RecordBatch.from_arrays(columns, schema=self._schema)
                 writer.write_batch(batch, row_group_size=_READ_AT_ONCE)
         return partial.rename(path)
@@ -251,12 +261,11 @@ _DICTIONARIES = {
 }
 """Repeated texts as dictionaries; readers of the file see plain text."""
 
-_NAMED, _NUMBERED = (
-    pa.schema(
+
+def _encoded(table: Table) -> pa.Schema:
+    return pa.schema(
         [
             pa.field(field.name, _DICTIONARIES.get(field.name, field.type), nullable=field.nullable)
             for field in table.arrow
         ]
     )
-    for table in (TABLES["history"], TABLES["history"].stored)
-)

@@ -1,68 +1,57 @@
-"""Sampled rows of one metric, as the API gives them, to rows of `history_sampled`."""
+"""Sampled rows, as the API gives them, to column chunks."""
 
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from typing import Any
 
 import pyarrow as pa
 
-from wandb_warehouse.arrow.history import NO_STEP, RunRef, Sequencer, column, repeats, unquoted
-from wandb_warehouse.arrow.numbers import Numbers
+from wandb_warehouse.arrow.history import (
+    NO_STEP,
+    Chunk,
+    HistoryBatch,
+    RunRef,
+    Sequencer,
+    column,
+    repeats,
+    unquoted,
+)
 from wandb_warehouse.arrow.text import escape
 from wandb_warehouse.errors import FatalRemoteError
-from wandb_warehouse.schema import TABLES
 
-__all__ = ["sampled_table"]
-
-_TABLE = TABLES["history_sampled"]
+__all__ = ["sampled_batch"]
 
 
-def sampled_table(
-    run: RunRef,
-    key: str,
-    rows: Sequence[Mapping[str, Any]],
-    types: Mapping[str, set[str]],
-    samples: int,
-    *,
-    numbers: Numbers | None = None,
-) -> pa.Table:
-    """Turn rows holding `_step` and `key` into table rows, in step order; `samples` is what was asked for.
-
-    With `numbers` they have the columns of the stored table, else those of `history_sampled` as it is declared.
+def sampled_batch(
+    run: RunRef, keys: Sequence[str], rows: Sequence[Mapping[str, Any]], types: Mapping[str, set[str]]
+) -> HistoryBatch:
+    """Turn rows holding `_step` and some of `keys` into chunks, one a key, in step order.
 
     `types` (see `key_types`) tells numbers in quotes from strings. Steps may be doubles. A `FatalRemoteError`
     where a step is no whole number.
 
     >>> rows = [{"_step": 1.0, "loss": 0.5}, {"_step": 0, "loss": "NaN"}]
-    >>> table = sampled_table(RunRef("e", "p", "r"), "loss", rows, {"loss": {"number"}}, 500)
-    >>> table.select(["step", "value"]).to_pylist()
-    [{'step': 0, 'value': nan}, {'step': 1, 'value': 0.5}]
+    >>> batch = sampled_batch(RunRef("e", "p", "r"), ["loss"], rows, {"loss": {"number"}})
+    >>> [(chunk.key, chunk.step.to_pylist(), chunk.value.to_pylist()) for chunk in batch.chunks]
+    [('loss', [0, 1], [nan, 0.5])]
     """
-    pairs = sorted(
-        ((_step(row.get("_step")), row[key]) for row in rows if key in row), key=lambda pair: pair[0]
-    )
-    steps = pa.array([step for step, _ in pairs], pa.int64())
-    name = escape(key)
-    seq = Sequencer(repeats(steps)).number(name, steps)
-    value, kind, value_json = column(unquoted(key, [value for _, value in pairs], types))
-    count = len(pairs)
-    if numbers is None:
-        identity = [pa.scalar(text, pa.string()) for text in (run.entity, run.project, run.run_id, name)]
-    else:
-        identity = [pa.scalar(number, pa.int32()) for number in (numbers.run(run), numbers.key(name))]
-    return pa.Table.from_arrays(
-        [
-            *(pa.repeat(constant, count) for constant in identity),
-            steps,
-            pa.repeat(pa.scalar(0, pa.int64()), count) if seq is None else seq,
-            pa.repeat(pa.scalar(kind, pa.string()), count)
-            if isinstance(kind, str)
-            else kind.cast(pa.string()),
-            value,
-            pa.nulls(count, pa.string()) if value_json is None else value_json,
-            pa.repeat(pa.scalar(samples, pa.int64()), count),
-        ],
-        schema=_TABLE.arrow if numbers is None else _TABLE.stored.arrow,
-    )
+    places = [_step(row.get("_step")) for row in rows]
+    if any(later < earlier for earlier, later in pairwise(places)):
+        order = sorted(range(len(rows)), key=places.__getitem__)
+        rows, places = [rows[place] for place in order], [places[place] for place in order]
+    steps = pa.array(places, pa.int64())
+    chunks = []
+    for key in keys:
+        values = [row[key] for row in rows if key in row]
+        if not values:
+            continue
+        at = steps
+        if len(values) < len(rows):
+            at = pa.array([place for place, row in zip(places, rows, strict=True) if key in row], pa.int64())
+        name = escape(key)
+        seq = Sequencer(repeats(at)).number(name, at)
+        chunks.append(Chunk(run, name, at, seq, *column(unquoted(key, values, types))))
+    return HistoryBatch(run, chunks, steps)
 
 
 def _step(step: Any) -> int:

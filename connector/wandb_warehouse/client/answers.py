@@ -86,16 +86,16 @@ class Window:
 
 @dataclass(frozen=True)
 class Sample:
-    """A sample of one metric of a run: at most `samples` of the rows that have the key."""
+    """A sample of metrics of a run: at most `samples` of the rows that have all of them."""
 
     run_id: str
-    key: str
+    keys: tuple[str, ...]
     samples: int
 
     @property
     def spec(self) -> str:
         """The question as W&B takes it: rows come only where they have every key named."""
-        return json.dumps({"keys": ["_step", self.key], "samples": self.samples})
+        return json.dumps({"keys": ["_step", *self.keys], "samples": self.samples})
 
 
 class Ask(Protocol[A_contra, B]):

@@ -274,7 +274,7 @@ class WandbClient:
         return await in_batches(windows, self._alias_size, ask)
 
     async def sampled_rows(self, entity: str, project: str, asks: Sequence[Sample]) -> list[list[Node]]:
-        """Rows of each sample in the order of `asks`: objects with `_step` and the key, steps maybe as doubles.
+        """Rows of each sample in the order of `asks`: objects with `_step` and the keys, steps maybe as doubles.
 
         A run that is gone gives none. Samples of one run that follow each other share an alias.
         """

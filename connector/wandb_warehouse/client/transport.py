@@ -3,9 +3,9 @@
 import asyncio
 import json
 import logging
-import re
 import ssl
 import zlib
+from array import array
 from base64 import b64encode
 from collections.abc import AsyncIterator, Generator, Mapping
 from dataclasses import dataclass
@@ -16,6 +16,8 @@ from typing import Any
 
 import httpx
 import orjson
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from wandb_warehouse.client.connection import Connection, Secret, is_private_host, origin
 from wandb_warehouse.client.documents import Document
@@ -29,7 +31,7 @@ __all__ = ["Moved", "Reply", "Transport", "http_client", "network_error", "peer_
 USER_AGENT = "wandb-warehouse"
 _LANE = "api"
 _LATER = "run the sync again later"
-_LONG_NUMBER = re.compile(rb"(?<![0-9.])[0-9]{19}")
+_LONG_NUMBER = r"(^|[^0-9.])[0-9]{19}"
 """What orjson may round: it keeps integers of 64 bits only. Digits behind a point are no integer."""
 
 
@@ -330,7 +332,7 @@ def _reply(response: httpx.Response, body: bytes, *, exact: bool) -> Reply:
 
 def _parsed(body: bytes, *, exact: bool) -> Any:
     """The JSON value of a body, None if it is none; bare NaN, surrogates and control characters pass."""
-    if not (exact and _LONG_NUMBER.search(body)):
+    if not (exact and _has_long_number(body)):
         try:
             return orjson.loads(body)
         except orjson.JSONDecodeError:
@@ -341,6 +343,16 @@ def _parsed(body: bytes, *, exact: bool) -> Any:
         raise FatalRemoteError("W&B's answer is nested too deep to be read", mend="report it") from error
     except ValueError:
         return None
+
+
+def _has_long_number(body: bytes) -> bool:
+    # Arrow's expressions take a tenth of the time of Python's; its arrays are made from buffers, since `pa.array` would
+    # import pandas.
+    ends = array("q", (0, len(body)))
+    text = pa.Array.from_buffers(
+        pa.large_binary(), 1, [None, pa.py_buffer(ends.tobytes()), pa.py_buffer(body)]
+    )
+    return bool(pc.match_substring_regex(text, _LONG_NUMBER)[0].as_py())
 
 
 def _integer(digits: str) -> int | float:

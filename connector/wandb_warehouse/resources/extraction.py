@@ -24,6 +24,7 @@ from wandb_warehouse.arrow import (
     RunRef,
     Selection,
     detail_digest,
+    key_counts,
     key_types,
     listing_digest,
     parse_time,
@@ -439,7 +440,8 @@ class Extraction:
                 held is None or alive or self._samples_moved(held, expected)
             ):
                 chosen = (key for key in types if key != "_step" and self._wanted.selection.keeps(key))
-                sample = SampleTask(run, expected, tuple(sorted(chosen)), types)
+                everywhere = frozenset(key for key, count in key_counts(keys).items() if count == expected)
+                sample = SampleTask(run, expected, tuple(sorted(chosen)), types, everywhere)
         moved = _Moved(
             run,
             listing_digest(light),
