@@ -25,6 +25,7 @@ from wandb_warehouse.errors import PartialError, ProofError, StoreError, Warehou
 from wandb_warehouse.resources import (
     COVERAGE,
     DEFAULT_SAMPLES,
+    MAX_TABLE_BYTES,
     OPT_IN,
     RESOURCES,
     UNSIFTED,
@@ -33,6 +34,8 @@ from wandb_warehouse.resources import (
     Deadline,
     Extraction,
     ExtractionReport,
+    HeldTable,
+    HeldTables,
     HistoryMode,
     KnownMarks,
     Pending,
@@ -48,6 +51,7 @@ from wandb_warehouse.warehouse import (
     Build,
     Difference,
     WarehouseLock,
+    held_tables,
     last_sync,
     stored_runs,
 )
@@ -67,6 +71,9 @@ _DETAIL_TABLES = [
     for name in RESOURCES
     if TABLES[name].per_run and name not in _HISTORIES.values() and name not in COVERAGE
 ]
+
+_LOGGED = frozenset({"logged_tables", "logged_table_cells"})
+"""Neither is loaded without the other."""
 
 _NOT_THE_LOAD = (WarehouseError, KeyboardInterrupt)
 """What dlt wraps into a failure of its own although the load itself did not fail."""
@@ -98,9 +105,11 @@ class SyncOptions:
     max_minutes: float | None = None
     """Minutes after which nothing new is fetched: what was is published, the rest is left for the next sync."""
     opt_in: frozenset[str] = frozenset()
-    """Tables to load that are left out otherwise: `console_logs`."""
+    """Tables to load that are left out otherwise: `console_logs`, `logged_tables`, `logged_table_cells`."""
     metadata_files: bool = False
     """Read `run_metadata` from each run's `wandb-metadata.json`, a download a run, rather than from its config."""
+    max_table_bytes: int = MAX_TABLE_BYTES
+    """Bytes of the file of one logged table; a larger one is named in the report and left out."""
 
     @property
     def history_mode(self) -> HistoryMode:
@@ -121,6 +130,8 @@ class SyncOptions:
         """
         named = frozenset(self.resources)
         tables = (named or frozenset(COVERAGE) - OPT_IN) | self.opt_in
+        if tables & _LOGGED:
+            tables |= _LOGGED
         if self.selection.exclude:
             tables -= UNSIFTED - named
         if self.history == "none":
@@ -208,7 +219,8 @@ def sync(options: SyncOptions, watch: SyncWatch | None = None) -> SyncReport:
     report = SyncReport(str(options.warehouse), [str(path) for path in options.projects])
     with WarehouseLock(options.warehouse), _working_directory(options.warehouse) as work:
         held = Held.read(options.warehouse)
-        marks = KnownMarks(held.marks(), held.pending)
+        tables = Held.tables(options.warehouse) if options.coverage_tables & _LOGGED else {}
+        marks = KnownMarks(held.marks(), held.pending, tables)
         governor = Governor() if options.workers is None else Governor(concurrency=options.workers)
         client = WandbClient(options.connection, governor=governor)
         parts = work / "parts"
@@ -230,6 +242,7 @@ def sync(options: SyncOptions, watch: SyncWatch | None = None) -> SyncReport:
                 options.coverage_tables,
                 reread_projects=options.sweep is True,
                 metadata_files=options.metadata_files,
+                max_table_bytes=options.max_table_bytes,
             ),
         )
         showing = watch(extraction.report, client.stats) if watch else nullcontext()
@@ -301,7 +314,7 @@ class _Load:
                 build.delete_projects([(path.entity, path.project) for path in projects])
             outcomes = self._extraction.coverage.outcomes
             for name, outcome in outcomes.items():
-                if TABLES[name].per_run:
+                if TABLES[name].per_run and outcome.whole_runs:
                     build.delete_runs([name], outcome.rows)
                 build.delete_project_rows(name, outcome.projects)
                 for keys in outcome.keys:
@@ -418,6 +431,16 @@ class Held:
                 for p in last.projects
             },
         )
+
+    @staticmethod
+    def tables(warehouse: Path) -> dict[tuple[str, str], HeldTables]:
+        """Read which logged tables the published file has, by project."""
+        found: dict[tuple[str, str], HeldTables] = {}
+        for row in held_tables(warehouse):
+            runs = found.setdefault((row["entity"], row["project"]), {})
+            table = HeldTable(row["sha256"], row["cells"], row["complete"])
+            runs.setdefault(row["run_id"], {})[row["key"], row["path"]] = table
+        return found
 
     @property
     def sweeps(self) -> bool:

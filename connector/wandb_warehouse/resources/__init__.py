@@ -6,7 +6,14 @@ import os
 os.environ["RUNTIME__DLTHUB_TELEMETRY"] = os.environ.get("RUNTIME__DLTHUB_TELEMETRY", "false")
 
 from wandb_warehouse.resources.bridge import EventLoopThread
-from wandb_warehouse.resources.coverage import COVERAGE, OPT_IN, UNSIFTED, Coverage, CoverageOptions
+from wandb_warehouse.resources.coverage import (
+    COVERAGE,
+    MAX_TABLE_BYTES,
+    OPT_IN,
+    UNSIFTED,
+    Coverage,
+    CoverageOptions,
+)
 from wandb_warehouse.resources.deadline import Deadline
 from wandb_warehouse.resources.estimate import ProjectEstimate, estimate_project
 from wandb_warehouse.resources.extraction import Extraction, RunResult
@@ -14,6 +21,8 @@ from wandb_warehouse.resources.listing import ProjectPath
 from wandb_warehouse.resources.marks import (
     Cursor,
     DltStateMarks,
+    HeldTable,
+    HeldTables,
     KnownMarks,
     Marks,
     Pending,
@@ -28,6 +37,7 @@ from wandb_warehouse.resources.wanted import DEFAULT_SAMPLES, HistoryMode, Wante
 __all__ = [
     "COVERAGE",
     "DEFAULT_SAMPLES",
+    "MAX_TABLE_BYTES",
     "OPT_IN",
     "RESOURCES",
     "UNSIFTED",
@@ -39,6 +49,8 @@ __all__ = [
     "EventLoopThread",
     "Extraction",
     "ExtractionReport",
+    "HeldTable",
+    "HeldTables",
     "HistoryMode",
     "KnownMarks",
     "Marks",

@@ -18,6 +18,7 @@ __all__ = [
     "ProjectStatus",
     "Status",
     "TroubledRun",
+    "held_tables",
     "last_sync",
     "status",
     "stored_runs",
@@ -69,6 +70,24 @@ def stored_runs(path: Path | str) -> pa.Table:
     connection = open_readonly(path)
     try:
         return connection.sql(statement("stored_runs")).to_arrow_table().cast(STORED_RUNS)
+    finally:
+        connection.close()
+
+
+def held_tables(path: Path | str) -> list[dict[str, Any]]:
+    """Every logged table of the warehouse: its run, key, path and sha256, its cells, and whether it is complete.
+
+    Raises:
+        StoreError: as `open_readonly`, except for a missing file.
+    """
+    if not Path(path).exists():
+        return []
+    connection = open_readonly(path)
+    try:
+        rows: list[dict[str, Any]] = []
+        if connection.sql(statement("table_exists", table="logged_tables")).fetchall() == [(True,)]:
+            rows = connection.sql(statement("held_tables")).to_arrow_table().to_pylist()
+        return rows
     finally:
         connection.close()
 
