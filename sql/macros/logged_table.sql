@@ -7,34 +7,14 @@
 -- key, and the two of a joined one, are told apart by `path`. `text` is the value as text, whatever its type; null
 -- stays null. To see it as a table, one row a row, pivot it:
 -- `PIVOT (FROM logged_table('r1', 'predictions')) ON column_name USING any_value(text) GROUP BY row_index`.
-WITH files AS (
-  SELECT
-    entity,
-    project,
-    run_id,
-    "key",
-    "path",
-    "type",
-    step,
-    dense_rank() OVER (
-      PARTITION BY entity, project, run_id ORDER BY step IS NULL DESC, step DESC
-    ) AS age,
-    sum(row_count) OVER (
-      PARTITION BY entity, project, run_id ORDER BY increment, step, "path" ROWS UNBOUNDED PRECEDING
-    ) - row_count AS rows_before
-  FROM logged_tables
-  WHERE run_id = run
-    AND "key" = logged_as
-    AND state <> 'failed'
-)
 SELECT
   cells.entity,
   cells.project,
   cells.run_id,
-  files.step,
+  logged.step,
   cells."path",
   cells.row_index
-    + CASE WHEN files."type" = 'incremental-table-file' THEN files.rows_before ELSE 0 END AS row_index,
+    + CASE WHEN logged."type" = 'incremental-table-file' THEN logged.rows_before ELSE 0 END AS row_index,
   cells.column_index,
   cells.column_name,
   cells."type",
@@ -47,11 +27,30 @@ SELECT
     ELSE coalesce(CAST(cells.value_json AS VARCHAR), CAST(cells."value" AS VARCHAR))
   END AS "text"
 FROM logged_table_cells AS cells
-JOIN files
-  ON files.entity = cells.entity
-  AND files.project = cells.project
-  AND files.run_id = cells.run_id
-  AND files."key" = cells."key"
-  AND files."path" = cells."path"
-WHERE files.age = 1
-  OR files."type" = 'incremental-table-file'
+JOIN (
+  SELECT
+    entity,
+    project,
+    run_id,
+    "key",
+    "path",
+    "type",
+    step,
+    dense_rank() OVER (
+      PARTITION BY entity, project, run_id ORDER BY last_step IS NULL DESC, last_step DESC
+    ) AS age,
+    sum(row_count) OVER (
+      PARTITION BY entity, project, run_id ORDER BY increment, step, "path" ROWS UNBOUNDED PRECEDING
+    ) - row_count AS rows_before
+  FROM logged_tables
+  WHERE run_id = run
+    AND "key" = logged_as
+    AND state <> 'failed'
+) AS logged
+  ON logged.entity = cells.entity
+  AND logged.project = cells.project
+  AND logged.run_id = cells.run_id
+  AND logged."key" = cells."key"
+  AND logged."path" = cells."path"
+WHERE logged.age = 1
+  OR logged."type" = 'incremental-table-file'

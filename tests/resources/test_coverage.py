@@ -347,6 +347,8 @@ REQUESTS = {
     "users": {"Members"},
     "reports": {"Reports"},
     "console_logs": {"ConsoleLines"},
+    "logged_tables": {"LoggedTables"},
+    "logged_table_cells": {"LoggedTables"},
 }
 
 

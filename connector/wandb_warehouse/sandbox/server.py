@@ -171,10 +171,16 @@ async def _peek(receive: Receive) -> tuple[bytes, Receive]:
 
 
 def application(
-    store: Store, faults: FaultQueue, log: list[Recorded], *, origins: Origins, latency: float = 0.0
+    store: Store,
+    shelf: ArtifactShelf,
+    faults: FaultQueue,
+    log: list[Recorded],
+    *,
+    origins: Origins,
+    latency: float = 0.0,
 ) -> App:
-    """The ASGI application serving a store."""
-    routes = _Routes(store, ArtifactShelf(store), origins)
+    """The ASGI application serving a store and its artifacts."""
+    routes = _Routes(store, shelf, origins)
     inner = Starlette(
         routes=[
             Route("/graphql", routes.graphql, methods=["POST"]),
