@@ -19,7 +19,7 @@ from typing import Any
 import pyarrow as pa
 from dlt.pipeline.exceptions import PipelineStepFailed
 
-from wandb_warehouse.arrow import Selection
+from wandb_warehouse.arrow import Numbers, RunRef, Selection
 from wandb_warehouse.client import Connection, Governor, Stats, WandbClient
 from wandb_warehouse.errors import PartialError, ProofError, StoreError, WarehouseError
 from wandb_warehouse.resources import (
@@ -53,6 +53,7 @@ from wandb_warehouse.warehouse import (
     WarehouseLock,
     held_tables,
     last_sync,
+    stored_numbers,
     stored_runs,
 )
 from wandb_warehouse.warehouse.destinations import build_pipeline
@@ -225,6 +226,7 @@ def sync(options: SyncOptions, watch: SyncWatch | None = None) -> SyncReport:
         client = WandbClient(options.connection, governor=governor)
         parts = work / "parts"
         parts.mkdir()
+        numbers = held.numbers()
         extraction = Extraction(
             options.projects,
             lambda: client,
@@ -244,6 +246,7 @@ def sync(options: SyncOptions, watch: SyncWatch | None = None) -> SyncReport:
                 metadata_files=options.metadata_files,
                 max_table_bytes=options.max_table_bytes,
             ),
+            numbers=numbers,
         )
         showing = watch(extraction.report, client.stats) if watch else nullcontext()
         with showing, extraction, _as_warehouse_errors(options.warehouse):
@@ -255,6 +258,7 @@ def sync(options: SyncOptions, watch: SyncWatch | None = None) -> SyncReport:
                     extraction=extraction,
                     marks=marks,
                     held=held,
+                    numbers=numbers,
                     work=work,
                     clock=clock,
                     stats=client.stats,
@@ -274,6 +278,7 @@ class _Load:
         extraction: Extraction,
         marks: KnownMarks,
         held: "Held",
+        numbers: Numbers,
         work: Path,
         clock: "_PhaseClock",
         stats: Stats,
@@ -283,6 +288,7 @@ class _Load:
         self._marks = marks
         self._held = held
         self._cursors = held.cursors
+        self._numbers = numbers
         self._work = work
         self._clock = clock
         self._stats = stats
@@ -321,6 +327,7 @@ class _Load:
                     build.delete_keys(name, keys)
             pipeline.normalize()
             pipeline.load(raise_on_failed_jobs=True)
+            build.write_numbers(self._numbers.new())
             touched = [_key(result) for result in results]
             build.refresh_metrics(touched)
             build.write_ledger(self._ledger(build, results))
@@ -409,6 +416,8 @@ class Held:
     cursors: Mapping[tuple[str, str], Cursor]
     runs: Mapping[RunKey, Mapping[str, Any]]
     pending: Mapping[tuple[str, str], Pending] = field(default_factory=dict)
+    stands_for: Mapping[str, pa.Table] = field(default_factory=dict)
+    """What the file's numbers stand for: `run_numbers` and `key_numbers`."""
 
     @classmethod
     def read(cls, warehouse: Path) -> "Held":
@@ -430,6 +439,7 @@ class Held:
                 (p["entity"], p["project"]): {name: set(ids) for name, ids in p.get("pending", {}).items()}
                 for p in last.projects
             },
+            stored_numbers(warehouse),
         )
 
     @staticmethod
@@ -446,6 +456,16 @@ class Held:
     def sweeps(self) -> bool:
         """Whether it is time to list large projects whole."""
         return self.generation % _SWEEP_EVERY == 0
+
+    def numbers(self) -> Numbers:
+        """The numbers of the file, for the extraction to go on from."""
+        if not self.stands_for:
+            return Numbers()
+        runs, keys = self.stands_for["run_numbers"].to_pylist(), self.stands_for["key_numbers"].to_pylist()
+        return Numbers(
+            {RunRef(row["entity"], row["project"], row["run_id"]): row["run_number"] for row in runs},
+            {row["key"]: row["key_number"] for row in keys},
+        )
 
     def marks(self) -> dict[tuple[str, str], ProjectMarks]:
         """Marks of every project, for the extraction."""

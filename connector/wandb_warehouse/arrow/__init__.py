@@ -10,6 +10,7 @@ sampled   sampled rows of a metric -> rows of history_sampled
 tables    logged tables (`logged_tables`), and their files row by row (`table_files`)
 selection which keys are stored, in histories and in the documents of runs
 coverage  what a run or a project holds beside them -> its tables
+numbers   numbers for runs and keys, as our warehouse stores them
 parts     column chunks -> parquet part files, ordered by key, run and step
 """
 
@@ -38,6 +39,7 @@ from wandb_warehouse.arrow.logged_tables import (
     table_row,
 )
 from wandb_warehouse.arrow.merge import run_history
+from wandb_warehouse.arrow.numbers import Numbers
 from wandb_warehouse.arrow.parts import PartWriter, RunCount
 from wandb_warehouse.arrow.runs import detail_digest, listing_digest, parse_config, parse_time, run_tables
 from wandb_warehouse.arrow.sampled import sampled_table
@@ -51,6 +53,7 @@ __all__ = [
     "ExactNumber",
     "Export",
     "HistoryBatch",
+    "Numbers",
     "PartWriter",
     "RunCount",
     "RunRef",

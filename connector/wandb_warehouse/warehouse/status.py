@@ -8,8 +8,9 @@ from typing import Any
 
 import pyarrow as pa
 
-from wandb_warehouse.schema import TABLES
+from wandb_warehouse.schema import NUMBER_TABLES, TABLES
 from wandb_warehouse.warehouse.connection import open_readonly
+from wandb_warehouse.warehouse.numbering import numbers_of
 from wandb_warehouse.warehouse.proof import statement
 
 __all__ = [
@@ -21,6 +22,7 @@ __all__ = [
     "held_tables",
     "last_sync",
     "status",
+    "stored_numbers",
     "stored_runs",
 ]
 
@@ -88,6 +90,17 @@ def held_tables(path: Path | str) -> list[dict[str, Any]]:
         if connection.sql(statement("table_exists", table="logged_tables")).fetchall() == [(True,)]:
             rows = connection.sql(statement("held_tables")).to_arrow_table().to_pylist()
         return rows
+    finally:
+        connection.close()
+
+
+def stored_numbers(path: Path | str) -> dict[str, pa.Table]:
+    """The numbers that stand for runs and keys, as rows of `run_numbers` and `key_numbers` by name."""
+    if not Path(path).exists():
+        return {name: table.arrow.empty_table() for name, table in NUMBER_TABLES.items()}
+    connection = open_readonly(path)
+    try:
+        return numbers_of(connection)
     finally:
         connection.close()
 
@@ -188,7 +201,10 @@ def status(path: Path | str) -> Status:
         return found
 
     try:
-        tables = {name: int(rows("count_rows", table=name)[0]["rows"]) for name in TABLES}
+        tables = {
+            name: int(rows("count_rows", table=table.stored.name)[0]["rows"])
+            for name, table in TABLES.items()
+        }
         newest = _last_sync(rows("last_sync"))
         totals = rows("project_totals")
         states = rows("project_states")
