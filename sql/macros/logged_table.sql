@@ -39,9 +39,9 @@ JOIN (
     dense_rank() OVER (
       PARTITION BY entity, project, run_id ORDER BY last_step IS NULL DESC, last_step DESC
     ) AS age,
-    sum(row_count) OVER (
-      PARTITION BY entity, project, run_id ORDER BY increment, step, "path" ROWS UNBOUNDED PRECEDING
-    ) - row_count AS rows_before
+    CAST(sum(row_count) OVER (
+      PARTITION BY entity, project, run_id ORDER BY increment NULLS FIRST, step NULLS FIRST, "path" NULLS FIRST ROWS UNBOUNDED PRECEDING
+    ) AS BIGINT) - row_count AS rows_before
   FROM logged_tables
   WHERE run_id = run
     AND "key" = logged_as

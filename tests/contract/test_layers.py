@@ -66,7 +66,6 @@ LIBRARIES: dict[str, set[str]] = {
 LONG = {
     "resources/extraction.py": "one idea: the two phases of an extraction and what they tell of each run",
     "resources/history.py": "one idea: the ways to a run's whole history, from the cheapest to the surest",
-    "sync.py": "one idea: the phases of a sync, read from top to bottom",
 }
 """Files over 400 lines, each with its reason."""
 

@@ -36,5 +36,5 @@ def windows(monkeypatch: pytest.MonkeyPatch) -> list[Window]:
             asked.extend(windows)
             return await super().history_rows(entity, project, windows)
 
-    monkeypatch.setattr("wandb_warehouse.sync.WandbClient", Watched)
+    monkeypatch.setattr("wandb_warehouse.sync.orchestration.WandbClient", Watched)
     return asked

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-import wandb_warehouse.sync as room
+import wandb_warehouse.sync.orchestration as room
 from support import options, query, training, wrong_histories
 from wandb_warehouse.errors import PartialError, RemoteError
 from wandb_warehouse.sandbox import Fault, Sandbox

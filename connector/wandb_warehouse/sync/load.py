@@ -1,0 +1,188 @@
+"""One extraction on its way into the published file: load, ledger, proof, publish."""
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from wandb_warehouse.arrow import Numbers
+from wandb_warehouse.client import Stats
+from wandb_warehouse.errors import ProofError
+from wandb_warehouse.resources import (
+    COVERAGE,
+    RESOURCES,
+    Extraction,
+    KnownMarks,
+    RunResult,
+    extraction_source,
+)
+from wandb_warehouse.schema import TABLES
+from wandb_warehouse.sync.held import Held, RunKey, cursors_to_json
+from wandb_warehouse.sync.options import SyncOptions
+from wandb_warehouse.sync.report import SHOWN, PhaseClock, SyncReport, fill
+from wandb_warehouse.warehouse import EXPECTATIONS, Build, Difference
+from wandb_warehouse.warehouse.destinations import build_pipeline
+
+__all__ = ["Load"]
+
+
+class Load:
+    """One extraction on its way into the published file."""
+
+    def __init__(
+        self,
+        options: SyncOptions,
+        *,
+        extraction: Extraction,
+        marks: KnownMarks,
+        held: "Held",
+        numbers: Numbers,
+        work: Path,
+        clock: PhaseClock,
+        stats: Stats,
+    ) -> None:
+        self._options = options
+        self._extraction = extraction
+        self._marks = marks
+        self._held = held
+        self._cursors = held.cursors
+        self._numbers = numbers
+        self._work = work
+        self._clock = clock
+        self._stats = stats
+
+    def publish(self, report: SyncReport) -> None:
+        """Load, prove, publish; the report gets the generation."""
+        phase = self._clock.phase
+        build_path = self._work / "build.duckdb"
+        pipeline = build_pipeline(build_path, self._work)
+        with phase("extract"):
+            source = extraction_source(self._extraction)
+            loaded = self._options.resources or [name for name in RESOURCES if name not in COVERAGE]
+            source = source.with_resources(
+                "runs",
+                *(name for name in loaded if name not in COVERAGE and name != "runs"),
+                *self._options.coverage_tables,
+            )
+            pipeline.extract(source)
+        self._extraction.report.phase = "loading"
+        results = self._extraction.results
+        with phase("load"):
+            build = Build.create(self._options.warehouse, self._work)
+            build.prepare_tables()
+            build.delete_runs(self._options.detail_tables, [_key(r) for r in results if r.details_changed])
+            build.delete_runs(["history"], [_key(r) for r in results if r.outcome and r.outcome.replaces])
+            build.delete_runs(["history_sampled"], [_key(r) for r in results if _sampled(r)])
+            if not self._options.resources or "projects" in self._options.resources:
+                projects = self._extraction.moved_projects()
+                build.delete_projects([(path.entity, path.project) for path in projects])
+            outcomes = self._extraction.coverage.outcomes
+            for name, outcome in outcomes.items():
+                if TABLES[name].per_run and outcome.whole_runs:
+                    build.delete_runs([name], outcome.rows)
+                build.delete_project_rows(name, outcome.projects)
+                for keys in outcome.keys:
+                    build.delete_keys(name, keys)
+            pipeline.normalize()
+            pipeline.load(raise_on_failed_jobs=True)
+            build.write_numbers(self._numbers.new())
+            touched = [_key(result) for result in results]
+            build.refresh_metrics(touched)
+            build.write_ledger(self._ledger(build, results))
+        self._extraction.report.phase = "proving"
+        with phase("prove"):
+            differences = build.prove(self._expectations(results), touched)
+            for name, outcome in outcomes.items():
+                differences += build.prove_table(name, outcome.rows if TABLES[name].per_run else None)
+            _raise_differences(differences)
+        with phase("publish"):
+            build.create_views()
+            fill(report, self._extraction.report, self._stats)
+            report.generation = build.write_sync_log(
+                started_at=self._extraction.started_at(),
+                finished_at=datetime.now(UTC),
+                package_version=version("wandb-warehouse"),
+                projects=cursors_to_json({**self._cursors, **self._marks.cursors}, self._marks.left),
+                report=report.to_dict(),
+            )
+            build.drop_loader_tables()
+            build.publish(self._options.warehouse)
+
+    def _ledger(self, build: Build, results: Sequence[RunResult]) -> pa.Table:
+        counts = {
+            (row["entity"], row["project"], row["run_id"]): row
+            for row in build.stored_counts(map(_key, results)).to_pylist()
+        }
+        return pa.Table.from_pylist(
+            [self._ledger_row(result, counts[_key(result)]) for result in results],
+            schema=TABLES["run_ledger"].arrow,
+        )
+
+    def _ledger_row(self, result: RunResult, counted: Mapping[str, Any]) -> dict[str, Any]:
+        mark, outcome, held = result.mark, result.outcome, self._held.runs.get(_key(result), {})
+        error = result.error
+        if error is None and not mark.complete:
+            error = held.get("error")
+        state = "ok" if error is None else "partial" if counted["stored_values"] else "quarantined"
+        if error is None and result.run in self._extraction.left:
+            state = "pending"
+        return {
+            **counted,
+            "state": state,
+            "source": outcome.source
+            if outcome and (outcome.replaces or result.values)
+            else held.get("source"),
+            "expected_rows": result.expected_rows,
+            "stored_rows": mark.stored_rows,
+            "expected_last_step": mark.last_step,
+            "listing_digest": mark.listing_digest,
+            "detail_digest": mark.detail_digest,
+            "error": error,
+            "synced_at": mark.synced_at,
+            "details_as": mark.details_as or None,
+            "history_as": mark.history_as or None,
+            "sampled_as": mark.sampled_as or None,
+            "sampled_rows": mark.sampled_rows,
+            "sampled_values": self._sampled_values(result),
+        }
+
+    def _sampled_values(self, result: RunResult) -> int:
+        """Values the run must have in `history_sampled`."""
+        if result.sample is not None and _sampled(result):
+            return result.sample.values
+        return self._held.runs.get(_key(result), {}).get("sampled_values") or 0
+
+    def _expectations(self, results: Sequence[RunResult]) -> pa.Table:
+        """Values each touched run must have: what was held and stays, plus what was read."""
+        rows = []
+        for result in results:
+            held = self._held.runs.get(_key(result), {}).get("stored_values") or 0
+            kept = 0 if result.outcome and result.outcome.replaces else held
+            entity, project, run_id = _key(result)
+            common = {"entity": entity, "project": project, "run_id": run_id}
+            rows.append({**common, "table": "history", "rows": kept + result.values})
+            rows.append({**common, "table": "history_sampled", "rows": self._sampled_values(result)})
+            rows.append({**common, "table": "runs", "rows": 1})
+        return pa.Table.from_pylist(rows, schema=EXPECTATIONS)
+
+
+def _key(result: RunResult) -> RunKey:
+    return result.run.entity, result.run.project, result.run.run_id
+
+
+def _sampled(result: RunResult) -> bool:
+    """Tell whether a run was sampled anew."""
+    return result.sample is not None and result.sample.error is None
+
+
+def _raise_differences(differences: Sequence[Difference]) -> None:
+    if not differences:
+        return
+    shown = "; ".join(map(str, differences[:SHOWN]))
+    raise ProofError(
+        f"the load does not agree with what was read, in {len(differences)} places: {shown}",
+        mend="nothing was published; run the sync again, and report it if it happens twice",
+    )

@@ -1,0 +1,94 @@
+"""What one sync is asked to do."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from wandb_warehouse.arrow import Selection
+from wandb_warehouse.client import Connection
+from wandb_warehouse.resources import (
+    COVERAGE,
+    DEFAULT_SAMPLES,
+    MAX_TABLE_BYTES,
+    OPT_IN,
+    RESOURCES,
+    UNSIFTED,
+    HistoryMode,
+    Scope,
+)
+from wandb_warehouse.schema import TABLES
+
+__all__ = ["LOGGED", "SyncOptions"]
+
+_HISTORIES = {"full": "history", "sampled": "history_sampled"}
+"""The table that each way of reading the history fills."""
+
+
+_DETAIL_TABLES = [
+    name
+    for name in RESOURCES
+    if TABLES[name].per_run and name not in _HISTORIES.values() and name not in COVERAGE
+]
+
+
+LOGGED = frozenset({"logged_tables", "logged_table_cells"})
+"""Neither is loaded without the other."""
+
+
+@dataclass(frozen=True, slots=True)
+class SyncOptions:
+    """What one sync does."""
+
+    projects: tuple[Scope, ...]
+    """Projects, and patterns of projects that are resolved when the sync begins."""
+    connection: Connection
+    warehouse: Path
+    history: HistoryMode = "full"
+    samples: int = DEFAULT_SAMPLES
+    """Rows asked for of each metric of a run, where the history is sampled."""
+    selection: Selection = field(default_factory=Selection)
+    """Metrics to store, and keys to drop before anything is written."""
+    resources: tuple[str, ...] = ()
+    """Tables to load, all where none is named; `runs` always comes along: the others hang on it."""
+    filters: Mapping[str, Any] | None = None
+    full_refresh: bool = False
+    sweep: bool | None = None
+    """List every project whole; None decides by itself."""
+    workers: int | None = None
+    """Requests at a time; None takes the client's default."""
+    max_minutes: float | None = None
+    """Minutes after which nothing new is fetched: what was is published, the rest is left for the next sync."""
+    opt_in: frozenset[str] = frozenset()
+    """Tables to load that are left out otherwise: `console_logs`, `logged_tables`, `logged_table_cells`."""
+    metadata_files: bool = False
+    """Read `run_metadata` from each run's `wandb-metadata.json`, a download a run, rather than from its config."""
+    max_table_bytes: int = MAX_TABLE_BYTES
+    """Bytes of the file of one logged table; a larger one is named in the report and left out."""
+
+    @property
+    def history_mode(self) -> HistoryMode:
+        """How the history is read; not at all where its table is not to be loaded."""
+        wanted = not self.resources or _HISTORIES.get(self.history) in self.resources
+        return self.history if wanted else "none"
+
+    @property
+    def detail_tables(self) -> list[str]:
+        """Tables of the runs' details that are loaded."""
+        return [name for name in _DETAIL_TABLES if not self.resources or name in {"runs", *self.resources}]
+
+    @property
+    def coverage_tables(self) -> frozenset[str]:
+        """Tables beside details and history that are loaded.
+
+        With excluded keys, those that may repeat what stands under one only where `resources` names them.
+        """
+        named = frozenset(self.resources)
+        tables = (named or frozenset(COVERAGE) - OPT_IN) | self.opt_in
+        if tables & LOGGED:
+            tables |= LOGGED
+        if self.selection.exclude:
+            tables -= UNSIFTED - named
+        if self.history == "none":
+            tables -= {"system_metrics"}
+        return tables & frozenset(COVERAGE)
