@@ -28,6 +28,7 @@ from wandb_warehouse.resources.marks import (
     Pending,
     ProjectMarks,
     RunMark,
+    Shortfalls,
 )
 from wandb_warehouse.resources.report import ExtractionReport
 from wandb_warehouse.resources.scopes import ProjectPattern, Scope, parse_projects, read_projects, resolve
@@ -62,6 +63,7 @@ __all__ = [
     "RunMark",
     "RunResult",
     "Scope",
+    "Shortfalls",
     "Wanted",
     "column_hints",
     "estimate_project",

@@ -18,7 +18,7 @@ from wandb_warehouse.client import WandbClient
 from wandb_warehouse.resources.deadline import Deadline
 from wandb_warehouse.resources.listing import ProjectPath
 from wandb_warehouse.resources.logged_tables import LoggedReading
-from wandb_warehouse.resources.marks import HeldTables, Marks
+from wandb_warehouse.resources.marks import HeldTables, Marks, Shortfalls
 from wandb_warehouse.resources.readers import PROJECT_READERS
 from wandb_warehouse.resources.reading import REFUSED, WHOLE, Outcome, ProjectWork, TableReading, reason_of
 from wandb_warehouse.resources.report import ExtractionReport
@@ -91,6 +91,8 @@ class Coverage:
     ) -> None:
         self.selection = selection
         self.outcomes: dict[str, Outcome] = {}
+        self.short: dict[tuple[str, str], Shortfalls] = {}
+        """What came short in this extraction."""
         self._marks = marks
         self._report = report
         self._options = options
@@ -223,6 +225,8 @@ class Coverage:
 
     def quarantine(self, place: str, name: str, reason: str) -> None:
         """Name in the report what could not be read."""
+        entity, project, *run = place.split("/")
+        self.short.setdefault((entity, project), {}).setdefault(name, {})["".join(run) or WHOLE] = reason
         known = self._report.quarantined.get(place)
         text = f"{name}: {reason}"
         self._report.quarantined[place] = text if known is None else f"{known}; {text}"

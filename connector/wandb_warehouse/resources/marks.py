@@ -20,6 +20,7 @@ __all__ = [
     "Pending",
     "ProjectMarks",
     "RunMark",
+    "Shortfalls",
 ]
 
 
@@ -35,6 +36,9 @@ class HeldTable:
 
 HeldTables = dict[str, dict[tuple[str, str], HeldTable]]
 """Logged tables of a project: by run, then by key and path as they are stored."""
+
+Shortfalls = dict[str, dict[str, str]]
+"""Why tables of a project are not whole: by table, then by run, or `*` for the project."""
 
 Pending = dict[str, set[str]]
 """What is still to be read of a project, by table: ids of runs, or `*` for the project; a table that was never

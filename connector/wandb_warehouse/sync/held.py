@@ -9,7 +9,15 @@ from typing import Any
 import pyarrow as pa
 
 from wandb_warehouse.arrow import Numbers, RunRef
-from wandb_warehouse.resources import Cursor, HeldTable, HeldTables, Pending, ProjectMarks, RunMark
+from wandb_warehouse.resources import (
+    Cursor,
+    HeldTable,
+    HeldTables,
+    Pending,
+    ProjectMarks,
+    RunMark,
+    Shortfalls,
+)
 from wandb_warehouse.warehouse import held_tables, last_sync, stored_numbers, stored_runs
 
 __all__ = ["Held", "RunKey", "cursors_to_json"]
@@ -29,6 +37,8 @@ class Held:
     cursors: Mapping[tuple[str, str], Cursor]
     runs: Mapping[RunKey, Mapping[str, Any]]
     pending: Mapping[tuple[str, str], Pending] = field(default_factory=dict)
+    short: Mapping[tuple[str, str], Shortfalls] = field(default_factory=dict)
+    """Why tables of a project are not whole, as far as it is owed still."""
     stands_for: Mapping[str, pa.Table] = field(default_factory=dict)
     """What the file's numbers stand for: `run_numbers` and `key_numbers`."""
 
@@ -52,6 +62,7 @@ class Held:
                 (p["entity"], p["project"]): {name: set(ids) for name, ids in p.get("pending", {}).items()}
                 for p in last.projects
             },
+            {(p["entity"], p["project"]): p.get("short", {}) for p in last.projects},
             stored_numbers(warehouse),
         )
 
@@ -70,8 +81,21 @@ class Held:
         """Whether it is time to list large projects whole."""
         return self.generation % _SWEEP_EVERY == 0
 
+    def still_short(
+        self, now: Mapping[tuple[str, str], Shortfalls], pending: Mapping[tuple[str, str], Pending]
+    ) -> dict[tuple[str, str], Shortfalls]:
+        """What came short in this sync, and what did so earlier and is owed still."""
+        found: dict[tuple[str, str], Shortfalls] = {}
+        for project, owed in pending.items():
+            for name, ids in owed.items():
+                reasons = {**self.short.get(project, {}).get(name, {}), **now.get(project, {}).get(name, {})}
+                left = {place: why for place, why in sorted(reasons.items()) if place in ids or "*" in ids}
+                if left:
+                    found.setdefault(project, {})[name] = left
+        return found
+
     def numbers(self) -> Numbers:
-        """The numbers of the file, for the extraction to go on from."""
+        """The numbers of the file, for the extraction to count on from."""
         if not self.stands_for:
             return Numbers()
         runs, keys = self.stands_for["run_numbers"].to_pylist(), self.stands_for["key_numbers"].to_pylist()
@@ -106,9 +130,11 @@ class Held:
 
 
 def cursors_to_json(
-    cursors: Mapping[tuple[str, str], Cursor], pending: Mapping[tuple[str, str], Pending]
+    cursors: Mapping[tuple[str, str], Cursor],
+    pending: Mapping[tuple[str, str], Pending],
+    short: Mapping[tuple[str, str], Shortfalls],
 ) -> list[dict[str, Any]]:
-    """Cursors of projects, and what is pending in them, as `Held.read` takes them from the sync log."""
+    """Cursors of projects, what is pending in them and why, as `Held.read` takes them from the sync log."""
     return [
         {
             "entity": entity,
@@ -118,6 +144,7 @@ def cursors_to_json(
             "pending": {
                 name: sorted(ids) for name, ids in sorted(pending.get((entity, project), {}).items())
             },
+            "short": short.get((entity, project), {}),
         }
         for (entity, project), cursor in cursors.items()
     ]

@@ -72,44 +72,63 @@ class Load:
         results = self._extraction.results
         with phase("load"):
             build = Build.create(self._options.warehouse, self._work)
-            build.prepare_tables()
-            build.delete_runs(self._options.detail_tables, [_key(r) for r in results if r.details_changed])
-            build.delete_runs(["history"], [_key(r) for r in results if r.outcome and r.outcome.replaces])
-            build.delete_runs(["history_sampled"], [_key(r) for r in results if _sampled(r)])
-            if not self._options.resources or "projects" in self._options.resources:
-                projects = self._extraction.moved_projects()
-                build.delete_projects([(path.entity, path.project) for path in projects])
-            outcomes = self._extraction.coverage.outcomes
-            for name, outcome in outcomes.items():
-                if TABLES[name].per_run and outcome.whole_runs:
-                    build.delete_runs([name], outcome.rows)
-                build.delete_project_rows(name, outcome.projects)
-                for keys in outcome.keys:
-                    build.delete_keys(name, keys)
+            with build.session():
+                self._make_room(build, results)
             pipeline.normalize()
             pipeline.load(raise_on_failed_jobs=True)
-            build.write_numbers(self._numbers.new())
+        with build.session():
             touched = [_key(result) for result in results]
-            build.refresh_metrics(touched)
-            build.write_ledger(self._ledger(build, results))
-        self._extraction.report.phase = "proving"
-        with phase("prove"):
-            differences = build.prove(self._expectations(results), touched)
-            for name, outcome in outcomes.items():
-                differences += build.prove_table(name, outcome.rows if TABLES[name].per_run else None)
-            _raise_differences(differences)
+            with phase("load"):
+                build.refresh_metrics(touched)
+                build.write_ledger(self._ledger(build, results))
+            self._extraction.report.phase = "proving"
+            with phase("prove"):
+                self._prove(build, results)
+            with phase("publish"):
+                build.create_views()
+                fill(report, self._extraction.report, self._stats)
+                report.generation = build.write_sync_log(
+                    started_at=self._extraction.started_at(),
+                    finished_at=datetime.now(UTC),
+                    package_version=version("wandb-warehouse"),
+                    projects=cursors_to_json(
+                        {**self._cursors, **self._marks.cursors},
+                        self._marks.left,
+                        self._held.still_short(self._extraction.coverage.short, self._marks.left),
+                    ),
+                    report=report.to_dict(),
+                )
+                build.drop_loader_tables()
         with phase("publish"):
-            build.create_views()
-            fill(report, self._extraction.report, self._stats)
-            report.generation = build.write_sync_log(
-                started_at=self._extraction.started_at(),
-                finished_at=datetime.now(UTC),
-                package_version=version("wandb-warehouse"),
-                projects=cursors_to_json({**self._cursors, **self._marks.cursors}, self._marks.left),
-                report=report.to_dict(),
-            )
-            build.drop_loader_tables()
             build.publish(self._options.warehouse)
+
+    def _make_room(self, build: Build, results: Sequence[RunResult]) -> None:
+        """Make the build ready for the load: tables, numbers, and none of the rows that are loaded anew."""
+        build.prepare_tables()
+        build.write_numbers(self._numbers.new())
+        build.delete_runs(self._options.detail_tables, [_key(r) for r in results if r.details_changed])
+        build.delete_runs(["history"], [_key(r) for r in results if r.outcome and r.outcome.replaces])
+        build.delete_runs(["history_sampled"], [_key(r) for r in results if _sampled(r)])
+        if not self._options.resources or "projects" in self._options.resources:
+            projects = self._extraction.moved_projects()
+            build.delete_projects([(path.entity, path.project) for path in projects])
+        for name, outcome in self._extraction.coverage.outcomes.items():
+            if TABLES[name].per_run and outcome.whole_runs:
+                build.delete_runs([name], outcome.rows)
+            build.delete_project_rows(name, outcome.projects)
+            for keys in outcome.keys:
+                build.delete_keys(name, keys)
+
+    def _prove(self, build: Build, results: Sequence[RunResult]) -> None:
+        """Compare the build with what was read.
+
+        Raises:
+            ProofError: they differ.
+        """
+        differences = build.prove(self._expectations(results), map(_key, results))
+        for name, outcome in self._extraction.coverage.outcomes.items():
+            differences += build.prove_table(name, outcome.rows if TABLES[name].per_run else None)
+        _raise_differences(differences)
 
     def _ledger(self, build: Build, results: Sequence[RunResult]) -> pa.Table:
         counts = {

@@ -1,8 +1,8 @@
 """The private database of one sync: made beside the published file, filled, proven, then published.
 
 Every method opens the file and closes it again, so that the loader can open it between them (DuckDB admits
-one configuration of a file in a process). A build that is never published is thrown away with its
-directory.
+one configuration of a file in a process); a `session` keeps it open over several. A build that is never
+published is thrown away with its directory.
 """
 
 import json
@@ -59,6 +59,7 @@ class Build:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self._connection: duckdb.DuckDBPyConnection | None = None
 
     @classmethod
     def create(cls, published: Path | None, workdir: Path) -> Self:
@@ -84,7 +85,20 @@ class Build:
         return cls(path)
 
     @contextmanager
+    def session(self) -> Iterator[None]:
+        """Keep the file open over several methods: opening it takes longer than most of them."""
+        with self._open() as connection:
+            self._connection = connection
+            try:
+                yield
+            finally:
+                self._connection = None
+
+    @contextmanager
     def _open(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        if self._connection is not None:
+            yield self._connection
+            return
         connection = open_private(self.path)
         try:
             with connection:
@@ -129,6 +143,9 @@ class Build:
             raise StoreError(
                 f"rows of {', '.join(wrong)} do not belong to runs", mend="name per-run tables only"
             )
+        runs = set(runs)
+        if not runs:
+            return
         with self._open() as connection:
             register_runs(connection, runs)
             connection.begin()

@@ -17,6 +17,7 @@ __all__ = [
     "STORED_RUNS",
     "LastSync",
     "ProjectStatus",
+    "ShortTable",
     "Status",
     "TroubledRun",
     "held_tables",
@@ -152,8 +153,17 @@ class TroubledRun:
 
 
 @dataclass(frozen=True)
+class ShortTable:
+    """A table beside runs and histories that is not whole, of one run or (None) of the project, and why."""
+
+    table: str
+    run_id: str | None
+    reason: str
+
+
+@dataclass(frozen=True)
 class ProjectStatus:
-    """One project: runs by their state at W&B (deleted ones apart), stored history, runs in trouble."""
+    """One project: runs by their state at W&B (deleted ones apart), stored history, what is in trouble."""
 
     entity: str
     project: str
@@ -162,6 +172,7 @@ class ProjectStatus:
     history_rows: int
     history_values: int
     troubled: tuple[TroubledRun, ...]
+    short: tuple[ShortTable, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -228,6 +239,18 @@ def status(path: Path | str) -> Status:
                     for row in troubled
                     if (row["entity"], row["project"]) == key
                 ),
+                short=_short_tables(newest, *key),
             )
         )
     return Status(path, path.stat().st_size, newest, tuple(projects), tables)
+
+
+def _short_tables(newest: LastSync | None, entity: str, project: str) -> tuple[ShortTable, ...]:
+    """What the newest sync knows of the tables of a project that are not whole."""
+    return tuple(
+        ShortTable(table, None if run_id == "*" else run_id, reason)
+        for known in (newest.projects if newest else ())
+        if (known["entity"], known["project"]) == (entity, project)
+        for table, reasons in known.get("short", {}).items()
+        for run_id, reason in reasons.items()
+    )
