@@ -11,7 +11,7 @@ from wandb_warehouse.resources import COVERAGE, OPT_IN, UNSIFTED, parse_projects
 from wandb_warehouse.sandbox import Fault, Sandbox
 from wandb_warehouse.sandbox.store import Sweep
 from wandb_warehouse.sync import SyncReport, sync
-from wandb_warehouse.warehouse import content_digest
+from wandb_warehouse.warehouse import content_digest, status
 
 ASKS = {"EventCounts", "Events", "ArtifactTypes", "OutputArtifacts", "InputArtifacts", "RunFiles", "WriterConfigs"} | {
     "Sweeps", "Members", "Reports", "ConsoleLines",
@@ -109,6 +109,24 @@ def test_no_file_holds_what_excluded_samples_say(box: Sandbox, warehouse: Path) 
         )
     )
     assert query(warehouse, "SELECT name FROM sweeps") == [(CANARY,)]
+
+
+def test_status_names_what_came_short(box: Sandbox, warehouse: Path) -> None:
+    """A table of a run that could not be read stands in the status with its reason, until it is read."""
+    fill(box, "q")
+    box.inject(Fault("status", "RunFiles", times=-1, value=400))
+    report = sync(options(box, warehouse, "e/p", resources=("files",)))
+    held = status(warehouse).projects[0]
+    assert held.project == "p"
+    assert {f"e/p/{each.run_id}": f"{each.table}: {each.reason}" for each in held.short} == {
+        place: reason for place, reason in report.quarantined.items() if place != "e/p"
+    }
+    assert len(held.short) == 3
+    box.faults.clear()
+    sync(options(box, warehouse, "e/q"))  # another project's sync does not forget it
+    assert [project.short != () for project in status(warehouse).projects] == [True, False]
+    sync(options(box, warehouse, "e/p", resources=("files",)))
+    assert not any(project.short for project in status(warehouse).projects)
 
 
 def test_tables_of_documents_are_tables() -> None:

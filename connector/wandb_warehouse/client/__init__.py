@@ -3,7 +3,7 @@
 It knows no Arrow, no dlt and no DuckDB, reads no environment and no files but those it downloads.
 """
 
-from wandb_warehouse.client.answers import Exports, RunPage, Sample, Window
+from wandb_warehouse.client.answers import Exports, RunPage, Sample, Window, slices
 from wandb_warehouse.client.artifact_files import ArtifactEntry, EntryRef
 from wandb_warehouse.client.catalog import Catalog, Found
 from wandb_warehouse.client.client import WandbClient
@@ -30,4 +30,5 @@ __all__ = [
     "WandbClient",
     "Window",
     "is_private_host",
+    "slices",
 ]

@@ -16,6 +16,7 @@ from wandb_warehouse.resources.coverage import (
 )
 from wandb_warehouse.resources.deadline import Deadline
 from wandb_warehouse.resources.estimate import ProjectEstimate, estimate_project
+from wandb_warehouse.resources.estimate_tables import TablesWanted
 from wandb_warehouse.resources.extraction import Extraction, RunResult
 from wandb_warehouse.resources.listing import ProjectPath
 from wandb_warehouse.resources.marks import (
@@ -64,6 +65,7 @@ __all__ = [
     "RunResult",
     "Scope",
     "Shortfalls",
+    "TablesWanted",
     "Wanted",
     "column_hints",
     "estimate_project",

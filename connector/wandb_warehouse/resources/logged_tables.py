@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from wandb_warehouse.arrow import RunRef, TableRef, escape, table_keys, table_refs, table_row
-from wandb_warehouse.client import ArtifactEntry, Sample, WandbClient
-from wandb_warehouse.resources.details import parts, slices
+from wandb_warehouse.client import ArtifactEntry, Sample, WandbClient, slices
+from wandb_warehouse.resources.details import parts
 from wandb_warehouse.resources.listing import TERMINAL_STATES
 from wandb_warehouse.resources.marks import HeldTable, HeldTables
 from wandb_warehouse.resources.reading import REFUSED, Outcome, ProjectWork, reason_of

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from wandb_warehouse.arrow import users_table
-from wandb_warehouse.client import WandbClient
+from wandb_warehouse.client import WandbClient, slices
 from wandb_warehouse.errors import AuthError, RemoteError
-from wandb_warehouse.resources.details import one_line, parts, slices
+from wandb_warehouse.resources.details import one_line, parts
 from wandb_warehouse.resources.listing import ProjectPath
 from wandb_warehouse.resources.marks import Pending
 from wandb_warehouse.resources.readers import PROJECT_READERS, RUN_READERS, metadata_files
