@@ -53,6 +53,7 @@ class Held:
             {
                 (p["entity"], p["project"]): Cursor(datetime.fromisoformat(p["cursor"]), p["filters"])
                 for p in last.projects
+                if p["cursor"]
             },
             {
                 (row["entity"], row["project"], row["run_id"]): row
@@ -139,12 +140,12 @@ def cursors_to_json(
         {
             "entity": entity,
             "project": project,
-            "cursor": cursor.time.isoformat(),
-            "filters": cursor.filters,
+            "cursor": cursor.time.isoformat() if cursor else None,
+            "filters": cursor.filters if cursor else "",
             "pending": {
                 name: sorted(ids) for name, ids in sorted(pending.get((entity, project), {}).items())
             },
             "short": short.get((entity, project), {}),
         }
-        for (entity, project), cursor in cursors.items()
+        for (entity, project), cursor in {**dict.fromkeys(pending), **cursors}.items()
     ]
