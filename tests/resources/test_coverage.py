@@ -295,6 +295,14 @@ def test_an_old_server_gives_what_it_has(
     assert load(box, warehouse).generation is None
 
 
+def test_tables_of_an_old_server(box: Sandbox, warehouse: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where artifacts cannot be found by their writer's id, the runs' own files of their tables are read."""
+    log_table(box, "e/p/r1", "t", ["a"], [[1], ["x"]])
+    without(monkeypatch, ("Query", "clientIDMapping"))
+    assert load(box, warehouse, opt_in=OPT_IN).quarantined == {}
+    assert rows(warehouse, "SELECT key, source, row_count FROM logged_tables") == [("t", "file", 2)]
+
+
 def test_sweeps_keep_their_text(box: Sandbox, warehouse: Path) -> None:
     """The configuration is JSON where JSON can hold it, read as the official client reads it (1e-5 is text)."""
     endless = "k0: &k0 [x, x]\n" + "".join(f"k{n + 1}: &k{n + 1} [*k{n}, *k{n}]\n" for n in range(20))

@@ -91,6 +91,9 @@ def test_tables_are_loaded_when_asked_for(box: Sandbox, warehouse: Path) -> None
     )
     assert load(box, warehouse).generation is None
     assert not asked(box)
+    content = warehouse.read_bytes()
+    assert box.storage_url.encode() not in content
+    assert b"Signature" not in content
 
 
 def test_loaded_twice_nothing_changes(box: Sandbox, warehouse: Path) -> None:

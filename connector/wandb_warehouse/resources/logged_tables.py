@@ -81,6 +81,9 @@ class LoggedReading:
         self._slots = asyncio.Semaphore(_AT_ONCE)
         self._writing = asyncio.Lock()
         self._waiting: dict[str, list[pa.Table]] = {name: [] for name in outcomes}
+        self._waiting_rows = dict.fromkeys(outcomes, 0)
+        self._replaced: list[dict[str, str]] = []
+        """Places of which a destination drops what it holds."""
 
     async def read(self, owed: set[str] | None) -> set[str]:
         """Read what the runs refer to and is not held; return the runs that still owe something."""
@@ -92,6 +95,9 @@ class LoggedReading:
                 await self._read_group(group)
         for name in self._waiting:
             await self._flush(name)
+        if self._replaced:
+            for outcome in self._outcomes.values():
+                outcome.keys.append(pa.Table.from_pylist(self._replaced, _PLACES))
         return self._left
 
     async def _read_group(self, run_ids: Sequence[str]) -> None:
@@ -217,17 +223,11 @@ class LoggedReading:
             "logged_tables": len(run.held),
             "logged_table_cells": sum(table.cells for table in run.held.values()),
         }
-        gone = pa.Table.from_pylist(
-            [
-                dict(zip((*RUN_KEY, "key", "path"), (*key, *place), strict=True))
-                for place in sorted(run.replaced)
-            ],
-            _PLACES,
-        )
+        self._replaced += [
+            dict(zip(_PLACES.names, (*key, *place), strict=True)) for place in sorted(run.replaced)
+        ]
         for name, outcome in self._outcomes.items():
             outcome.rows[key] = rows[name]
-            if gone.num_rows:
-                outcome.keys.append(gone)
         if run.failures or run.waits:
             self._left.add(run_id)
         if run.failures:
@@ -240,12 +240,13 @@ class LoggedReading:
         if name not in self._waiting:
             return
         self._waiting[name].append(table)
-        if sum(each.num_rows for each in self._waiting[name]) >= _ROWS_TOGETHER:
+        self._waiting_rows[name] += table.num_rows
+        if self._waiting_rows[name] >= _ROWS_TOGETHER:
             await self._flush(name)
 
     async def _flush(self, name: str) -> None:
         async with self._writing:
-            tables, self._waiting[name] = self._waiting[name], []
+            tables, self._waiting[name], self._waiting_rows[name] = self._waiting[name], [], 0
             if tables:
                 await asyncio.to_thread(
                     lambda: self._spool.add(name, pa.concat_tables(tables).combine_chunks())

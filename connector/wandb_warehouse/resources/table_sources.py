@@ -12,6 +12,7 @@ import pyarrow as pa
 
 from wandb_warehouse.arrow import RunRef, TableFacts, TablePlace, TableRef, loads, table_row
 from wandb_warehouse.client import ArtifactEntry, EntryRef, ExpiredUrlError, WandbClient
+from wandb_warehouse.client.retry import UnknownFieldError
 from wandb_warehouse.errors import FatalRemoteError
 from wandb_warehouse.resources.drafts import Draft
 from wandb_warehouse.resources.listing import ProjectPath
@@ -82,7 +83,12 @@ class TableSources:
     async def find(self, refs: Sequence[TableRef]) -> list[ArtifactEntry | None]:
         """The artifacts' entries that references name; None for one without, or whose entry is not there."""
         places = [EntryRef.parse(ref.artifact_path) if ref.artifact_path else None for ref in refs]
-        found = iter(await self._client.artifact_files.find([place for place in places if place is not None]))
+        try:
+            found = iter(
+                await self._client.artifact_files.find([place for place in places if place is not None])
+            )
+        except UnknownFieldError:  # an older server: the runs' own files are what there is
+            return [None] * len(refs)
         return [None if place is None else next(found) for place in places]
 
     async def read(self, run: RunRef, ref: TableRef, entry: ArtifactEntry | None) -> list[Loaded]:
