@@ -1,6 +1,8 @@
 """The dlt source: thin resources over the client and the Arrow builders, incremental by the runs' heartbeat."""
 
 import os
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 # dlt reports usage to its makers unless it is told otherwise before it is imported; a sync speaks to W&B only.
 os.environ["RUNTIME__DLTHUB_TELEMETRY"] = os.environ.get("RUNTIME__DLTHUB_TELEMETRY", "false")
@@ -10,6 +12,7 @@ from wandb_warehouse.resources.coverage import (
     COVERAGE,
     MAX_TABLE_BYTES,
     OPT_IN,
+    RESOURCES,
     UNSIFTED,
     Coverage,
     CoverageOptions,
@@ -33,8 +36,10 @@ from wandb_warehouse.resources.marks import (
 )
 from wandb_warehouse.resources.report import ExtractionReport
 from wandb_warehouse.resources.scopes import ProjectPattern, Scope, parse_projects, read_projects, resolve
-from wandb_warehouse.resources.source import RESOURCES, column_hints, extraction_source, wandb_source
 from wandb_warehouse.resources.wanted import DEFAULT_SAMPLES, HistoryMode, Wanted
+
+if TYPE_CHECKING:
+    from wandb_warehouse.resources.source import column_hints, extraction_source, wandb_source
 
 __all__ = [
     "COVERAGE",
@@ -75,3 +80,12 @@ __all__ = [
     "resolve",
     "wandb_source",
 ]
+
+_OF_DLT = frozenset({"column_hints", "extraction_source", "wandb_source"})
+"""Imported on first use: dlt takes longer to import than a sync that finds nothing new."""
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _OF_DLT:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.source"), name)

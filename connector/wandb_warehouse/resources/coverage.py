@@ -24,7 +24,16 @@ from wandb_warehouse.resources.reading import REFUSED, WHOLE, Outcome, ProjectWo
 from wandb_warehouse.resources.report import ExtractionReport
 from wandb_warehouse.resources.spool import Part, TableSpool
 
-__all__ = ["COVERAGE", "MAX_TABLE_BYTES", "OPT_IN", "UNSIFTED", "Coverage", "CoverageOptions", "Outcome"]
+__all__ = [
+    "COVERAGE",
+    "MAX_TABLE_BYTES",
+    "OPT_IN",
+    "RESOURCES",
+    "UNSIFTED",
+    "Coverage",
+    "CoverageOptions",
+    "Outcome",
+]
 
 COVERAGE = (
     "system_metrics",
@@ -41,6 +50,19 @@ COVERAGE = (
     "logged_table_cells",
 )
 """Tables read here, each a resource."""
+
+RESOURCES = (
+    "projects",
+    "runs",
+    "run_config",
+    "run_summary",
+    "run_tags",
+    "metrics",
+    "history",
+    "history_sampled",
+    *COVERAGE,
+)
+"""Names of the resources, which are also the names of the tables they load."""
 
 OPT_IN = frozenset({"console_logs", "logged_tables", "logged_table_cells"})
 """Those loaded only when asked for."""

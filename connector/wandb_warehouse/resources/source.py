@@ -9,7 +9,14 @@ from dlt.extract import DltResource
 
 from wandb_warehouse.arrow import Selection
 from wandb_warehouse.client import WandbClient
-from wandb_warehouse.resources.coverage import COVERAGE, MAX_TABLE_BYTES, OPT_IN, UNSIFTED, CoverageOptions
+from wandb_warehouse.resources.coverage import (
+    COVERAGE,
+    MAX_TABLE_BYTES,
+    OPT_IN,
+    RESOURCES,
+    UNSIFTED,
+    CoverageOptions,
+)
 from wandb_warehouse.resources.extraction import Extraction
 from wandb_warehouse.resources.marks import DltStateMarks
 from wandb_warehouse.resources.scopes import parse_projects
@@ -18,20 +25,7 @@ from wandb_warehouse.resources.wanted import DEFAULT_SAMPLES, HistoryMode
 from wandb_warehouse.schema import RUN_KEY, TABLES, Kind, Table
 from wandb_warehouse.settings import resolve_connection
 
-__all__ = ["RESOURCES", "extraction_source", "wandb_source"]
-
-RESOURCES = (
-    "projects",
-    "runs",
-    "run_config",
-    "run_summary",
-    "run_tags",
-    "metrics",
-    "history",
-    "history_sampled",
-    *COVERAGE,
-)
-"""Names of the resources, which are also the names of the tables they load."""
+__all__ = ["column_hints", "extraction_source", "wandb_source"]
 
 _REPLACED = dict.fromkeys(("logged_tables", "logged_table_cells"), (*RUN_KEY, "key", "path"))
 """What is replaced together where it is not all of a run: a logged table that is held does not come again."""

@@ -38,6 +38,9 @@ _SETTINGS: dict[str, str | bool | int | float | list[str]] = {
     "python_enable_replacements": "false",
 }
 
+MEMORY_LIMIT = f"{128 + 64 * (os.cpu_count() or 1)}MB"
+"""Memory of DuckDB while a build is written: its cache would else grow with the file. What exceeds it is spilled."""
+
 _READER_NUMBER = itertools.count()
 
 _OPEN_FAILURES: tuple[tuple[str, type[StoreError], str, str], ...] = (
@@ -74,7 +77,7 @@ def _open_failure(path: Path, error: duckdb.Error) -> StoreError | BusyError:
 def open_private(path: Path) -> duckdb.DuckDBPyConnection:
     """Open a private build file for writing; the caller closes it before the loader opens it."""
     try:
-        connection = duckdb.connect(str(path), config=_SETTINGS)
+        connection = duckdb.connect(str(path), config={**_SETTINGS, "memory_limit": MEMORY_LIMIT})
     except duckdb.Error as error:
         raise _open_failure(path, error) from error
     connection.execute("SET TimeZone = 'UTC'")

@@ -3,6 +3,9 @@
 from pathlib import Path
 
 import dlt
+from dlt.destinations.impl.duckdb.configuration import DuckDbCredentials
+
+from wandb_warehouse.warehouse.connection import MEMORY_LIMIT
 
 __all__ = ["build_pipeline"]
 
@@ -16,7 +19,9 @@ def build_pipeline(build: Path, workdir: Path) -> dlt.Pipeline:
     pipeline = dlt.pipeline(
         pipeline_name="wandb_warehouse",
         pipelines_dir=str(workdir / "dlt"),
-        destination=dlt.destinations.duckdb(str(build)),
+        destination=dlt.destinations.duckdb(
+            DuckDbCredentials(str(build), global_config={"memory_limit": MEMORY_LIMIT})
+        ),
         dataset_name="main",
     )
     # dlt would hold SIGINT and SIGTERM back until its step is over, and forget one that comes late in it.
