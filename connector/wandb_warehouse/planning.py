@@ -10,6 +10,7 @@ from wandb_warehouse.resources import (
     ProjectEstimate,
     ProjectMarks,
     ProjectPath,
+    TablesWanted,
     Wanted,
     estimate_project,
     read_projects,
@@ -94,6 +95,11 @@ async def _read(client: WandbClient, options: SyncOptions, held: Held, made: Pla
             wanted,
             filters=options.filters,
             sweep=held.sweeps if options.sweep is None else options.sweep,
+            beside=TablesWanted(
+                options.coverage_tables,
+                None if options.full_refresh else held.pending.get((path.entity, path.project)),
+                options.metadata_files,
+            ),
         )
         made.projects.append(estimate)
 

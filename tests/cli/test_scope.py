@@ -39,6 +39,8 @@ def facts(box: Sandbox) -> tuple[int, int]:
         (("--console-logs", "--exclude", "a"), ["console_logs in --resources"]),
         (("--metadata-files", "--exclude", "a"), ["run_metadata in --resources"]),
         (("--metadata-files", "--resources", "runs"), ["run_metadata in --resources"]),
+        (("--max-table-mb", "5"), ["together with --tables"]),
+        (("--tables", "--max-table-mb", "0"), ["--max-table-mb"]),
         (("--max-minutes", "0"), ["--max-minutes"]),
         (("--history", "some"), ["sampled"]),
     ],

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from wandb_warehouse.client import Limits, WandbClient
+from wandb_warehouse.client import Limits, Stats, WandbClient
 from wandb_warehouse.client.transport import _decoded, _parsed
 from wandb_warehouse.errors import (
     AuthError,
@@ -117,13 +117,13 @@ def test_a_network_failure_is_tried_again_and_leaves_no_trace(
             raise error
         return httpx.Response(200, json=VIEWER)
 
-    async def ask() -> dict[str, int | float]:
+    async def ask() -> Stats:
         async with make_client(handler) as client:
             assert (await client.viewer())["entity"] == "team"
-            return client.stats.snapshot()
+            return client.stats
 
     counts = asyncio.run(ask())
-    assert (counts["requests"], counts["retries"]) == (3, 2)
+    assert (counts.requests, counts.retries) == (3, 2)
 
 
 def test_waits_grow_and_are_random(make_client: Callable[..., WandbClient], fake_time: Any) -> None:

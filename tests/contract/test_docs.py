@@ -15,6 +15,7 @@ import pytest
 
 from wandb_warehouse.sandbox import Sandbox
 from wandb_warehouse.sandbox.demo_project import demo_runs
+from wandb_warehouse.sandbox.tables import log_table
 from wandb_warehouse.schema import TABLES
 from wandb_warehouse.warehouse import open_readonly
 
@@ -72,6 +73,9 @@ def box() -> Iterator[Sandbox]:
     with Sandbox() as running:
         for run in demo_runs(until=datetime.now(UTC)):
             running.add_run("my-team", "my-project", **run)
+        running.add_run("my-team", "my-project", "demo0000", rows=[{"val/loss": 1.5}])
+        columns, cells = ["image", "guess", "score"], [["a.png", "cat", 0.75], ["b.png", "dog", 0.5]]
+        log_table(running, "my-team/my-project/demo0000", "val/predictions", columns, cells)
         yield running
 
 

@@ -15,6 +15,7 @@ from wandb_warehouse.client import Connection, Secret
 from wandb_warehouse.resources import COVERAGE, OPT_IN, ProjectPath, readers, wandb_source
 from wandb_warehouse.sandbox import Sandbox, Switches
 from wandb_warehouse.sandbox.store import Sweep
+from wandb_warehouse.sandbox.tables import log_table
 from wandb_warehouse.schema import TABLES
 from wandb_warehouse.sync import SyncOptions, SyncReport, sync
 from wandb_warehouse.warehouse import content_digest
@@ -294,6 +295,14 @@ def test_an_old_server_gives_what_it_has(
     assert load(box, warehouse).generation is None
 
 
+def test_tables_of_an_old_server(box: Sandbox, warehouse: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where artifacts cannot be found by their writer's id, the runs' own files of their tables are read."""
+    log_table(box, "e/p/r1", "t", ["a"], [[1], ["x"]])
+    without(monkeypatch, ("Query", "clientIDMapping"))
+    assert load(box, warehouse, opt_in=OPT_IN).quarantined == {}
+    assert rows(warehouse, "SELECT key, source, row_count FROM logged_tables") == [("t", "file", 2)]
+
+
 def test_sweeps_keep_their_text(box: Sandbox, warehouse: Path) -> None:
     """The configuration is JSON where JSON can hold it, read as the official client reads it (1e-5 is text)."""
     endless = "k0: &k0 [x, x]\n" + "".join(f"k{n + 1}: &k{n + 1} [*k{n}, *k{n}]\n" for n in range(20))
@@ -347,6 +356,8 @@ REQUESTS = {
     "users": {"Members"},
     "reports": {"Reports"},
     "console_logs": {"ConsoleLines"},
+    "logged_tables": {"LoggedTables"},
+    "logged_table_cells": {"LoggedTables"},
 }
 
 
@@ -375,6 +386,39 @@ def test_a_resource_chosen_later_catches_up(box: Sandbox, lake: Lake) -> None:
     assert lake.counts() == {"files": EXPECTED["files"] + 1}
     assert "ConsoleLines" not in lake.load(box)
     assert lake.counts() == EXPECTED | {"files": EXPECTED["files"] + 1}
+
+
+def table_rows(lake: Lake) -> list[tuple[Any, ...]]:
+    """Logged tables and their cells, counted by run and key."""
+    return rows(
+        lake.database,
+        "SELECT run_id, key, count(DISTINCT path), count(*) FROM wandb.logged_tables "
+        "JOIN wandb.logged_table_cells USING (entity, project, run_id, key, path) GROUP BY ALL ORDER BY ALL",
+    )
+
+
+def test_logged_tables_in_a_pipeline(box: Sandbox, lake: Lake) -> None:
+    """Loaded twice they are there once; a run that moves keeps the tables it has, and only new ones are downloaded."""
+    log_table(box, "e/p/r1", "t", ["a", "b"], [[1, "x"], [2, "y"]])
+    both = ("logged_tables", "logged_table_cells")
+    assert lake.load(box, *both).count("ArtifactFiles") == 1
+    assert table_rows(lake) == [("r1", "t", 1, 4)]
+    assert set(lake.load(box, *both)) == {"ListRuns", "RunDetails"}
+    log_table(box, "e/p/r1", "t", ["a", "b"], [[3, "z"]])
+    log_table(box, "e/p/r2", "u", ["a"], [[1]])
+    assert len([name for name in lake.load(box, *both) if name.startswith("/storage/")]) == 2
+    assert table_rows(lake) == [("r1", "t", 2, 6), ("r2", "u", 1, 1)]
+
+
+def test_cells_chosen_later_catch_up(box: Sandbox, lake: Lake) -> None:
+    """A pipeline of tables without cells asks no more often than one with both; the cells come once they are chosen."""
+    log_table(box, "e/p/r1", "t", ["a"], [[1], [2]])
+    lake.load(box, "logged_tables")
+    log_table(box, "e/p/r2", "u", ["a"], [[3]])
+    assert len([name for name in lake.load(box, "logged_tables") if name.startswith("/storage/")]) == 1
+    lake.load(box, "logged_table_cells")
+    assert table_rows(lake) == [("r1", "t", 1, 2), ("r2", "u", 1, 1)]
+    assert set(lake.load(box, "logged_tables", "logged_table_cells")) == {"ListRuns", "RunDetails"}
 
 
 def test_metadata_only_asks_for_no_samples(box: Sandbox, lake: Lake) -> None:

@@ -7,11 +7,11 @@ import pytest
 
 from support import options, query
 from wandb_warehouse.arrow import Selection
-from wandb_warehouse.resources import COVERAGE, OPT_IN, UNSIFTED, coverage, parse_projects
+from wandb_warehouse.resources import COVERAGE, OPT_IN, UNSIFTED, parse_projects, reading
 from wandb_warehouse.sandbox import Fault, Sandbox
 from wandb_warehouse.sandbox.store import Sweep
 from wandb_warehouse.sync import SyncReport, sync
-from wandb_warehouse.warehouse import content_digest
+from wandb_warehouse.warehouse import content_digest, status
 
 ASKS = {"EventCounts", "Events", "ArtifactTypes", "OutputArtifacts", "InputArtifacts", "RunFiles", "WriterConfigs"} | {
     "Sweeps", "Members", "Reports", "ConsoleLines",
@@ -111,9 +111,28 @@ def test_no_file_holds_what_excluded_samples_say(box: Sandbox, warehouse: Path) 
     assert query(warehouse, "SELECT name FROM sweeps") == [(CANARY,)]
 
 
+def test_status_names_what_came_short(box: Sandbox, warehouse: Path) -> None:
+    """A table of a run that could not be read stands in the status with its reason, until it is read."""
+    fill(box, "q")
+    box.inject(Fault("status", "RunFiles", times=-1, value=400))
+    report = sync(options(box, warehouse, "e/p", resources=("files",)))
+    held = status(warehouse).projects[0]
+    assert held.project == "p"
+    assert {f"e/p/{each.run_id}": f"{each.table}: {each.reason}" for each in held.short} == {
+        place: reason for place, reason in report.quarantined.items() if place != "e/p"
+    }
+    assert len(held.short) == 3
+    box.faults.clear()
+    sync(options(box, warehouse, "e/q"))  # another project's sync does not forget it
+    assert [project.short != () for project in status(warehouse).projects] == [True, False]
+    sync(options(box, warehouse, "e/p", resources=("files",)))
+    assert not any(project.short for project in status(warehouse).projects)
+
+
 def test_tables_of_documents_are_tables() -> None:
     """What is left out with excluded keys is named as it is loaded."""
-    assert set(COVERAGE) > UNSIFTED > OPT_IN
+    assert set(COVERAGE) > UNSIFTED
+    assert set(COVERAGE) > OPT_IN
 
 
 def test_a_failing_project_is_not_read_and_loses_nothing(box: Sandbox, warehouse: Path) -> None:
@@ -167,8 +186,8 @@ def test_time_that_is_up_leaves_tables_for_the_next_sync(
     box: Sandbox, warehouse: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Without any time every sync gets a piece further and says what is left; in the end all is there, once."""
-    monkeypatch.setattr(coverage, "_RUNS_PER_GROUP", 1)
-    monkeypatch.setattr(coverage, "_GROUPS_AT_ONCE", 1)
+    monkeypatch.setattr(reading, "_RUNS_PER_GROUP", 1)
+    monkeypatch.setattr(reading, "_GROUPS_AT_ONCE", 1)
     whole = warehouse.with_name("whole.duckdb")
     sync(options(box, whole))
     report = sync(options(box, warehouse, max_minutes=1e-9))

@@ -1,12 +1,13 @@
 """A sync with its time limited: what it took up is whole and published, the next one goes on."""
 
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from support import options, query, training, wrong_histories
-from wandb_warehouse.resources import COVERAGE, details, history
+from wandb_warehouse.resources import COVERAGE, details, history, reading
 from wandb_warehouse.sandbox import Sandbox
 from wandb_warehouse.sync import SyncReport, sync
 
@@ -91,6 +92,23 @@ def test_a_rewind_that_is_left_is_not_forgotten(box: Sandbox, warehouse: Path) -
     assert len(wrong_histories(box, warehouse)) == 4
     assert sync(options(box, warehouse)).runs_changed == 4
     assert not wrong_histories(box, warehouse)
+
+
+def test_no_table_of_a_run_is_read_twice(
+    box: Sandbox, warehouse: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of a new project too, which takes many syncs to be read to its end, each run's files are asked for once."""
+    monkeypatch.setattr(reading, "_RUNS_PER_GROUP", 1)
+    monkeypatch.setattr(reading, "_GROUPS_AT_ONCE", 1)
+    monkeypatch.setattr(details, "_RUNS_PER_REQUEST", 2)
+    monkeypatch.setattr(details, "_REQUESTS_AT_ONCE", 1)
+    fill(box, "p", 6)
+    rounds = 0
+    while limited(box, warehouse, resources=("files",), history="none").published:
+        rounds += 1
+        assert rounds < 20
+    asked = Counter(request.operation for request in box.requests)
+    assert asked["RunFiles"] == 6
 
 
 def test_enough_time_changes_nothing(box: Sandbox, warehouse: Path) -> None:

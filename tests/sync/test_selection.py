@@ -166,7 +166,7 @@ def test_the_search_finds_what_is_there(box: Sandbox, warehouse: Path, found: li
     fill_with_secrets(box)
     sync(options(box, warehouse))
     assert {Path(path).suffix for path in found} >= {".parquet"}
-    assert {"history", "runs", "run_config", "run_summary"} <= set(tables_with_canary(warehouse))
+    assert {"history_values", "runs", "run_config", "run_summary"} <= set(tables_with_canary(warehouse))
 
 
 @pytest.mark.parametrize("history", ["full", "sampled", "none"])

@@ -60,6 +60,10 @@ ROWS: Rows = {
     "files": [run("r1", name="output.log", size=7)],
     "run_metadata": [run("r1", source="config", os="Linux")],
     "console_logs": [run("r1", line=0, text="started")],
+    "logged_tables": [run("r1", key="t", path="media/table/t.json", state="ok", row_count=1, column_count=1)],
+    "logged_table_cells": [
+        run("r1", key="t", path="media/table/t.json", row_index=0, column_index=0, type="number", value=1.0)
+    ],
     "artifacts": [
         {
             "entity": "acme",

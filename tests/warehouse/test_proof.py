@@ -21,7 +21,9 @@ Rows = dict[str, list[dict[str, Any]]]
 R1 = ("acme", "vision", "r1")
 R2 = ("acme", "vision", "r2")
 
-BESIDE = ("system_metrics", "run_artifacts", "files", "run_metadata", "console_logs")
+BESIDE = (
+    "system_metrics", "run_artifacts", "files", "run_metadata", "console_logs", "logged_tables", "logged_table_cells"
+)  # fmt: skip
 
 # Counted by hand in conftest.ROWS.
 COUNTS = {

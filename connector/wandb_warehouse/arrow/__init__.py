@@ -7,6 +7,7 @@ history   history rows -> column chunks
 exports   parquet exports of a history -> column chunks
 merge     exports and live rows of one run -> its history, each row once
 sampled   sampled rows -> column chunks
+tables    logged tables (`logged_tables`), and their files row by row (`table_files`)
 selection which keys are stored, in histories and in the documents of runs
 coverage  what a run or a project holds beside them -> its tables
 numbers   numbers for runs and keys, as our warehouse stores them
@@ -27,12 +28,23 @@ from wandb_warehouse.arrow.coverage import (
 )
 from wandb_warehouse.arrow.exports import Export, chunks_from_export, export_index
 from wandb_warehouse.arrow.history import Chunk, HistoryBatch, RunRef, chunks_from_rows, key_counts, key_types
+from wandb_warehouse.arrow.logged_tables import (
+    TableFacts,
+    TablePlace,
+    TableRef,
+    table_cells,
+    table_facts,
+    table_keys,
+    table_refs,
+    table_row,
+)
 from wandb_warehouse.arrow.merge import run_history
 from wandb_warehouse.arrow.numbers import Numbers
 from wandb_warehouse.arrow.parts import PartWriter, RunCount
 from wandb_warehouse.arrow.runs import detail_digest, listing_digest, parse_config, parse_time, run_tables
 from wandb_warehouse.arrow.sampled import sampled_batch
 from wandb_warehouse.arrow.selection import Selection
+from wandb_warehouse.arrow.table_files import TableFile
 from wandb_warehouse.arrow.text import ExactNumber, dumps, escape, loads, undump, unescape
 from wandb_warehouse.arrow.values import classify, flatten, restore
 
@@ -46,6 +58,10 @@ __all__ = [
     "RunCount",
     "RunRef",
     "Selection",
+    "TableFacts",
+    "TableFile",
+    "TablePlace",
+    "TableRef",
     "artifact_tables",
     "chunks_from_export",
     "chunks_from_rows",
@@ -72,6 +88,11 @@ __all__ = [
     "sampled_batch",
     "sweeps_table",
     "system_metrics",
+    "table_cells",
+    "table_facts",
+    "table_keys",
+    "table_refs",
+    "table_row",
     "undump",
     "unescape",
     "users_table",

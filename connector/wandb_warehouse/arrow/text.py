@@ -24,7 +24,7 @@ import pyarrow.compute as pc
 
 from wandb_warehouse.errors import FatalRemoteError
 
-__all__ = ["ExactNumber", "dumps", "escape", "loads", "loads_rows", "undump", "unescape"]
+__all__ = ["DECODER", "ExactNumber", "dumps", "escape", "loads", "loads_rows", "undump", "unescape"]
 
 
 class ExactNumber(str):
@@ -124,14 +124,14 @@ def _float(text: str) -> float | ExactNumber:
     return ExactNumber(text) if math.isinf(number) else number
 
 
-_DECODER = json.JSONDecoder(strict=False, parse_int=_integer, parse_float=_float)
+DECODER = json.JSONDecoder(strict=False, parse_int=_integer, parse_float=_float)
 
 
 def _loads_exact(text: str | bytes) -> Any:
     try:
         string = text.decode("utf-8", "surrogatepass") if isinstance(text, bytes) else text
         try:
-            return _DECODER.decode(string)
+            return DECODER.decode(string)
         except RecursionError:
             return _loads_deep(string)
     except ValueError as error:

@@ -84,6 +84,16 @@ _SCOPE: tuple[Callable[[Any], Any], ...] = (
     ),
     click.option("--console-logs", is_flag=True, help="Load what runs wrote to their consoles, too."),
     click.option(
+        "--tables",
+        is_flag=True,
+        help="Load the W&B tables that runs logged, too (logged_tables, logged_table_cells).",
+    ),
+    click.option(
+        "--max-table-mb",
+        type=click.FloatRange(min=0, min_open=True),
+        help="With --tables: leave out a table whose file is larger, and name it.  [default: 256]",
+    ),
+    click.option(
         "--metadata-files",
         is_flag=True,
         help="Download each run's wandb-metadata.json, rather than trust the config.",

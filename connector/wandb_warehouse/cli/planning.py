@@ -21,13 +21,16 @@ the details of up to 20 of the runs to fetch, spread over each project:
   values     rows x values a row, by the type counts of the index
   requests   1 per 1,000 runs listed, 1 per 250 runs to fetch,
              and per 50 runs with rows 1 for exports and 1 or more
-             for rows, 20,000 each; a file of exports is 1 more
+             for rows, 20,000 each; a file of exports is 1 more;
+             tables beside them per 50 runs (system metrics 2, files 1,
+             artifacts 2, machine facts 1, more for long lists), a few
+             a project, and 1 for the file of each logged table
   bytes      runs to fetch x bytes of details a run + values x 20
   minutes    requests x seconds a request took just now / 4 at a time
              + values / 500,000 a second
 
-Not in it: tables beside runs and histories (system metrics, files, artifacts,
-sweeps, ...). It is an estimate: exports take fewer bytes a value, limits of the server more time.
+Bytes and minutes are without the tables beside runs and histories. It is an estimate: exports take fewer bytes a
+value, limits of the server more time.
 """
 
 

@@ -28,7 +28,7 @@ _TABLE_ROWS = 500
     "--digest", is_flag=True, help="Also compute a digest of every table's content (reads everything)."
 )
 def status(warehouse: Path, form: Format, *, digest: bool) -> None:
-    """Tell what the warehouse holds, how fresh it is, and which runs are incomplete."""
+    """Tell what the warehouse holds, how fresh it is, and which runs and tables are incomplete."""
     from wandb_warehouse.warehouse import content_digest
     from wandb_warehouse.warehouse import status as read_status
 
@@ -112,6 +112,16 @@ def _show_status(found: "Status", digest: dict[str, str]) -> None:
         columns = ("incomplete run", "state", "why")
         write_table(
             columns, ((f"{p.entity}/{p.project}/{run.run_id}", run.state, run.error) for p, run in troubled)
+        )
+    short = [(project, each) for project in found.projects for each in project.short]
+    if short:
+        columns = ("not whole", "of", "why")
+        write_table(
+            columns,
+            (
+                (each.table, f"{p.entity}/{p.project}{f'/{each.run_id}' if each.run_id else ''}", each.reason)
+                for p, each in short
+            ),
         )
     tables = (
         (name, count, *([digest[name]] if name in digest else [])) for name, count in found.tables.items()

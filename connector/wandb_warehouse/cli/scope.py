@@ -23,6 +23,8 @@ def sync_options(
     resources: str | None,
     filter_: str | None,
     console_logs: bool,
+    tables: bool,
+    max_table_mb: float | None,
     **plain: Any,
 ) -> "SyncOptions":
     """Read the options that `scope_options` declares; `plain` ones are options of a sync by the same name.
@@ -32,28 +34,37 @@ def sync_options(
         AuthError: there is no key.
     """
     from wandb_warehouse.arrow import Selection
-    from wandb_warehouse.resources import DEFAULT_SAMPLES, parse_projects
+    from wandb_warehouse.resources import DEFAULT_SAMPLES, MAX_TABLE_BYTES, parse_projects
     from wandb_warehouse.sync import SyncOptions
 
     if samples is not None and plain["history"] != "sampled":
         raise ConfigError("--samples is of no use here", mend="give it together with --history sampled")
-    tables = _parse_resources(resources)
+    named = _parse_resources(resources)
     for table, history in (("history", "full"), ("history_sampled", "sampled")):
-        if table in tables and plain["history"] != history:
+        if table in named and plain["history"] != history:
             raise ConfigError(
                 f"--history {plain['history']} does not fill {table}", mend=f"add --history {history}"
             )
-    if "system_metrics" in tables and plain["history"] == "none":
+    if "system_metrics" in named and plain["history"] == "none":
         raise ConfigError("--history none does not fill system_metrics", mend="leave --history out")
     options = SyncOptions(
         projects=tuple(parse_projects(projects or _configured_projects())),
         warehouse=warehouse,
         samples=DEFAULT_SAMPLES if samples is None else samples,
         selection=Selection(keys, exclude),
-        resources=tables,
+        resources=named,
         filters=_parse_filter(filter_),
         connection=resolve_connection(),
-        opt_in=frozenset({"console_logs"} if console_logs else ()),
+        opt_in=frozenset(
+            table
+            for table, given in (
+                ("console_logs", console_logs),
+                ("logged_tables", tables),
+                ("logged_table_cells", tables),
+            )
+            if given
+        ),
+        max_table_bytes=MAX_TABLE_BYTES if max_table_mb is None else round(max_table_mb * 1e6),
         **plain,
     )
     for option, table, given in (
@@ -62,6 +73,8 @@ def sync_options(
     ):
         if given and table not in options.coverage_tables:
             raise ConfigError(f"{option} is of no use here", mend=f"name {table} in --resources")
+    if max_table_mb is not None and "logged_tables" not in options.coverage_tables:
+        raise ConfigError("--max-table-mb is of no use here", mend="give it together with --tables")
     return options
 
 

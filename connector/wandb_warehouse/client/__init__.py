@@ -3,7 +3,8 @@
 It knows no Arrow, no dlt and no DuckDB, reads no environment and no files but those it downloads.
 """
 
-from wandb_warehouse.client.answers import Exports, RunPage, Sample, Window
+from wandb_warehouse.client.answers import Exports, RunPage, Sample, Window, slices
+from wandb_warehouse.client.artifact_files import ArtifactEntry, EntryRef
 from wandb_warehouse.client.catalog import Catalog, Found
 from wandb_warehouse.client.client import WandbClient
 from wandb_warehouse.client.connection import Connection, Secret, is_private_host
@@ -12,8 +13,10 @@ from wandb_warehouse.client.lists import PagedList
 from wandb_warehouse.client.retry import ExpiredUrlError, Limits, Stats
 
 __all__ = [
+    "ArtifactEntry",
     "Catalog",
     "Connection",
+    "EntryRef",
     "ExpiredUrlError",
     "Exports",
     "Found",
@@ -27,4 +30,5 @@ __all__ = [
     "WandbClient",
     "Window",
     "is_private_host",
+    "slices",
 ]

@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol, TypeVar
@@ -25,6 +25,7 @@ __all__ = [
     "nodes_of",
     "rows_of",
     "samples_of",
+    "slices",
 ]
 
 A = TypeVar("A")
@@ -221,12 +222,15 @@ async def in_batches(items: Sequence[A], size: BatchSize, ask: Ask[A, B]) -> lis
         size.went_well(len(batch))
         return answers
 
-    width = size.size
-    batches = [items[start : start + width] for start in range(0, len(items), width)]
     try:
         async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(part(batch)) for batch in batches]
+            tasks = [group.create_task(part(batch)) for batch in slices(items, size.size)]
     except ExceptionGroup as failures:
         first = failures.exceptions[0]
         raise first from first.__cause__
     return [answer for task in tasks for answer in task.result()]
+
+
+def slices(items: Sequence[A], size: int) -> Iterator[Sequence[A]]:
+    """Cut items into slices of at most `size`."""
+    return (items[at : at + size] for at in range(0, len(items), size))

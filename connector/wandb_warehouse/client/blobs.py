@@ -75,23 +75,24 @@ class Blobs:
         waits = httpx.Timeout(limits.blob_timeout, connect=limits.connect_timeout, pool=None)
         self._extensions = {"timeout": waits.as_dict()}
 
-    async def download(self, url: str, path: Path) -> int:
-        """Bytes of the file, which appears at `path` once it is whole.
+    async def download(self, url: str, path: Path, most: int | None = None) -> int:
+        """Bytes of the file, which appears at `path` once it is whole; at most `most`.
 
         A `*.parquet` must begin and end as parquet does. Raises ExpiredUrlError, without trying
         again, where the address is no longer good.
         """
-        return await self._retries.run(lambda: self._attempt(url, path))
+        most = min(self._limits.max_blob_bytes, most or self._limits.max_blob_bytes)
+        return await self._retries.run(lambda: self._attempt(url, path, most))
 
     async def aclose(self) -> None:
         """Close the connections."""
         for transport in self._made:
             await transport.aclose()
 
-    async def _attempt(self, url: str, path: Path) -> int:
+    async def _attempt(self, url: str, path: Path, most: int) -> int:
         async with self._governor.slot(_LANE) as waited:
             self._stats.waited_seconds += waited
-            with _PartFile(path, self._limits.max_blob_bytes) as part:
+            with _PartFile(path, most) as part:
                 try:
                     async with asyncio.timeout(self._limits.blob_timeout):
                         with self._borrowed() as http:

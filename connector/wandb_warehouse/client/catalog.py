@@ -1,5 +1,6 @@
 """What a project holds beside its runs' details and history: asked for by alias, page by page, to the end."""
 
+import asyncio
 import tempfile
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -16,7 +17,7 @@ from wandb_warehouse.client.retry import Limits, TooHeavyError, UnknownFieldErro
 from wandb_warehouse.client.transport import Reply, Transport
 from wandb_warehouse.errors import FatalRemoteError
 
-__all__ = ["Catalog", "Found"]
+__all__ = ["Catalog", "Found", "is_inside"]
 
 _REPORT = "report it with the server's version"
 _WALKS = 3
@@ -155,20 +156,37 @@ class Catalog:
         return found
 
     async def run_file(self, entity: str, project: str, run_id: str, name: str) -> bytes | None:
-        """Contents of a file of a run; None where there is none.
-
-        The request to the server carries the key; the storage it may redirect to is asked without.
-        """
-        path = "/".join(["files", *(quote(part, safe="") for part in (entity, project, run_id)), quote(name)])
-        answer = await self._transport.file(path)
-        if answer is None or isinstance(answer, bytes):
-            return answer
+        """Contents of a file of a run, which is small; None where there is none."""
         with tempfile.TemporaryDirectory(prefix="wandb-warehouse-") as folder:
             target = Path(folder) / "file"
-            size = await self._blobs.download(answer.url, target)
-            if size > self._limits.max_bytes:
-                raise FatalRemoteError(f"{name} exceeds {self._limits.max_bytes} bytes", mend="report it")
-            return target.read_bytes()
+            size = await self.save_run_file(
+                entity, project, run_id, name, target=target, most=self._limits.max_bytes
+            )
+            return None if size is None else target.read_bytes()
+
+    async def save_run_file(
+        self, entity: str, project: str, run_id: str, name: str, *, target: Path, most: int
+    ) -> int | None:
+        """Bytes of a file of a run, put at `target`; None where there is none.
+
+        The request to the server carries the key; the storage it may redirect to is asked without. `name` is never a
+        path of ours.
+
+        Raises:
+            FatalRemoteError: it is larger than `most`, or its name leads out of the run.
+        """
+        if not is_inside(name):
+            raise FatalRemoteError("its name leads out of the files of the run", mend="report the run to W&B")
+        path = "/".join(["files", *(quote(part, safe="") for part in (entity, project, run_id)), quote(name)])
+        answer = await self._transport.file(path)
+        if answer is None:
+            return None
+        if not isinstance(answer, bytes):
+            return await self._blobs.download(answer.url, target, most)
+        if len(answer) > most:
+            raise FatalRemoteError(f"{name} exceeds {most} bytes", mend="report it")
+        await asyncio.to_thread(target.write_bytes, answer)
+        return len(answer)
 
     async def _page(
         self,
@@ -217,3 +235,10 @@ class Catalog:
                 if error.field is None or error.field in lacking or error.field not in known:
                     raise
                 self._lacking[name] = lacking | {error.field}
+
+
+def is_inside(name: str) -> bool:
+    """Tell whether a file's name can only mean a file below what it is asked of: no way up, no root, no address."""
+    steps = name.split("/")
+    odd = any(ord(letter) < ord(" ") or letter == "\\" for letter in name)
+    return not odd and ":" not in steps[0] and not {"", ".", ".."} & set(steps)

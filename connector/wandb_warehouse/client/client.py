@@ -26,6 +26,7 @@ from wandb_warehouse.client.answers import (
     rows_of,
     samples_of,
 )
+from wandb_warehouse.client.artifact_files import ArtifactFiles
 from wandb_warehouse.client.blobs import Blobs
 from wandb_warehouse.client.catalog import Catalog
 from wandb_warehouse.client.connection import Connection
@@ -92,6 +93,8 @@ class WandbClient:
         )
         self.catalog = Catalog(self._transport, self._blobs, limits, self._project)
         """Artifacts, files, sweeps and whatever else a project holds, as complete lists."""
+        self.artifact_files = ArtifactFiles(self._transport, self._blobs, limits)
+        """Single files of artifacts, by reference."""
         self._lacking: frozenset[str] = frozenset()
         self._details_size = BatchSize(limits.details_batch)
         self._alias_size = BatchSize(limits.alias_batch)

@@ -11,6 +11,9 @@ __all__ = [
     "PROJECTS",
     "VIEWER",
     "Document",
+    "artifact_files",
+    "artifact_listing",
+    "artifacts_by_client_id",
     "history_windows",
     "list_runs",
     "parquet_exports",
@@ -115,6 +118,34 @@ def sampled_histories(count: int) -> Document:
     """Samples of `count` runs: `$n0` the run, `$s0` one question for each of its metrics, ..."""
     variables = {"n": "String!", "s": "[JSONString!]!"}
     return _aliased("SampledHistories", count, variables, "sampledHistory(specs:$s{i})")
+
+
+def artifacts_by_client_id(count: int) -> Document:
+    """Ids of `count` artifacts known by the ids their writers gave them: `$c0`, `$c1`, ..."""
+    declared = ",".join(f"$c{i}:ID!" for i in range(count))
+    asked = " ".join(f"r{i}:clientIDMapping(clientID:$c{i}){{serverID}}" for i in range(count))
+    return Document("ArtifactIds", f"query ArtifactIds({declared}){{{asked}}}")
+
+
+_ENTRY_FIELDS = "edges{node{name sizeBytes md5 directUrl} cursor} pageInfo{endCursor hasNextPage}"
+
+
+def artifact_files(count: int) -> Document:
+    """One file of each of `count` artifacts, with its signed address: artifact `$a0`, names `$n0`, ..."""
+    declared = ",".join(f"$a{i}:ID!,$n{i}:[String!]" for i in range(count))
+    asked = " ".join(
+        f"r{i}:artifact(id:$a{i}){{files(names:$n{i},first:1){{{_ENTRY_FIELDS}}}}}" for i in range(count)
+    )
+    return Document("ArtifactFiles", f"query ArtifactFiles({declared}){{{asked}}}")
+
+
+def artifact_listing() -> Document:
+    """One page of all files of an artifact."""
+    return Document(
+        "ArtifactListing",
+        "query ArtifactListing($artifact:ID!,$after:String,$first:Int){artifact(id:$artifact)"
+        f"{{files(after:$after,first:$first){{{_ENTRY_FIELDS}}}}}}}",
+    )
 
 
 def _fields(fields: str, lacking: frozenset[str]) -> str:

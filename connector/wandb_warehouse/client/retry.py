@@ -91,15 +91,6 @@ class Stats:
     waited_seconds: float = 0.0
     """Seconds waited for the server's limits and between tries, summed over concurrent requests."""
 
-    def snapshot(self) -> dict[str, int | float]:
-        """The counts as a plain object, for reports."""
-        return {
-            "requests": self.requests,
-            "retries": self.retries,
-            "bytes": self.bytes,
-            "waited_seconds": round(self.waited_seconds, 3),
-        }
-
 
 class Retries:
     """Repeats what may succeed later; shared by all requests to a server, which it lets rest when down."""

@@ -10,6 +10,7 @@ os.environ["RUNTIME__DLTHUB_TELEMETRY"] = os.environ.get("RUNTIME__DLTHUB_TELEME
 from wandb_warehouse.resources.bridge import EventLoopThread
 from wandb_warehouse.resources.coverage import (
     COVERAGE,
+    MAX_TABLE_BYTES,
     OPT_IN,
     RESOURCES,
     UNSIFTED,
@@ -18,16 +19,20 @@ from wandb_warehouse.resources.coverage import (
 )
 from wandb_warehouse.resources.deadline import Deadline
 from wandb_warehouse.resources.estimate import ProjectEstimate, estimate_project
+from wandb_warehouse.resources.estimate_tables import TablesWanted
 from wandb_warehouse.resources.extraction import Extraction, RunResult
 from wandb_warehouse.resources.listing import ProjectPath
 from wandb_warehouse.resources.marks import (
     Cursor,
     DltStateMarks,
+    HeldTable,
+    HeldTables,
     KnownMarks,
     Marks,
     Pending,
     ProjectMarks,
     RunMark,
+    Shortfalls,
 )
 from wandb_warehouse.resources.report import ExtractionReport
 from wandb_warehouse.resources.scopes import ProjectPattern, Scope, parse_projects, read_projects, resolve
@@ -39,6 +44,7 @@ if TYPE_CHECKING:
 __all__ = [
     "COVERAGE",
     "DEFAULT_SAMPLES",
+    "MAX_TABLE_BYTES",
     "OPT_IN",
     "RESOURCES",
     "UNSIFTED",
@@ -50,6 +56,8 @@ __all__ = [
     "EventLoopThread",
     "Extraction",
     "ExtractionReport",
+    "HeldTable",
+    "HeldTables",
     "HistoryMode",
     "KnownMarks",
     "Marks",
@@ -61,6 +69,8 @@ __all__ = [
     "RunMark",
     "RunResult",
     "Scope",
+    "Shortfalls",
+    "TablesWanted",
     "Wanted",
     "column_hints",
     "estimate_project",

@@ -5,27 +5,35 @@ held; from then on what moves is added to what it owes, and what was read is tak
 catches up, and what could not be read is tried again.
 """
 
-import asyncio
-from collections.abc import Awaitable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+import json
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 
-from wandb_warehouse.arrow import Selection, users_table
+from wandb_warehouse.arrow import Selection
 from wandb_warehouse.client import WandbClient
-from wandb_warehouse.errors import AuthError, RemoteError
 from wandb_warehouse.resources.deadline import Deadline
-from wandb_warehouse.resources.details import one_line, parts, slices
 from wandb_warehouse.resources.listing import ProjectPath
-from wandb_warehouse.resources.marks import Marks, Pending
-from wandb_warehouse.resources.readers import PROJECT_READERS, RUN_READERS, metadata_files
+from wandb_warehouse.resources.logged_tables import LoggedReading
+from wandb_warehouse.resources.marks import HeldTables, Marks, Shortfalls
+from wandb_warehouse.resources.readers import PROJECT_READERS
+from wandb_warehouse.resources.reading import REFUSED, WHOLE, Outcome, ProjectWork, TableReading, reason_of
 from wandb_warehouse.resources.report import ExtractionReport
 from wandb_warehouse.resources.spool import Part, TableSpool
-from wandb_warehouse.schema import TABLES
 
-__all__ = ["COVERAGE", "OPT_IN", "RESOURCES", "UNSIFTED", "Coverage", "CoverageOptions", "Outcome"]
+__all__ = [
+    "COVERAGE",
+    "MAX_TABLE_BYTES",
+    "OPT_IN",
+    "RESOURCES",
+    "UNSIFTED",
+    "Coverage",
+    "CoverageOptions",
+    "Outcome",
+]
 
 COVERAGE = (
     "system_metrics",
@@ -38,6 +46,8 @@ COVERAGE = (
     "users",
     "reports",
     "console_logs",
+    "logged_tables",
+    "logged_table_cells",
 )
 """Tables read here, each a resource."""
 
@@ -54,25 +64,20 @@ RESOURCES = (
 )
 """Names of the resources, which are also the names of the tables they load."""
 
-OPT_IN = frozenset({"console_logs"})
+OPT_IN = frozenset({"console_logs", "logged_tables", "logged_table_cells"})
 """Those loaded only when asked for."""
 
 UNSIFTED = frozenset({"artifacts", "files", "run_metadata", "sweeps", "reports", "console_logs"})
 """Those that may repeat what stands under an excluded key, where no key tells; with excluded keys only when named."""
 
-_KEYED = frozenset({"system_metrics"})
-"""Those with a row per key, from which excluded keys are taken."""
+_LOGGED = ("logged_tables", "logged_table_cells")
+"""Those read together: a table and its cells."""
 
-_WHOLE = "*"
-_RUNS_PER_GROUP = 50
-_GROUPS_AT_ONCE = 4
-_ROWS_TOGETHER = 100_000
-_ODD = (LookupError, TypeError, ValueError, ArithmeticError, AttributeError)
-"""What an answer of an unexpected shape ends in; `pa.ArrowInvalid` is a ValueError."""
-_REFUSED = (RemoteError, AuthError, pa.ArrowException, *_ODD)
-"""Why one table of one run or project can be left out without stopping the others."""
+_READ_AS = " as"
+"""Ends the name under which it is kept with which keys a table was read."""
 
-RunKey = tuple[str, str, str]
+MAX_TABLE_BYTES = 256 * 10**6
+"""Bytes of the file of one logged table that are read unless told otherwise."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,29 +92,12 @@ class CoverageOptions:
     """Read the tables of a project although nothing in it moved."""
     metadata_files: bool = False
     """Read `run_metadata` from each run's file, a download a run, rather than from its config."""
+    max_table_bytes: int = MAX_TABLE_BYTES
+    """Bytes of the file of one logged table; a larger one is named in the report and left out."""
 
 
-@dataclass(slots=True)
-class Outcome:
-    """What was read of one table, and so replaces what a destination holds."""
-
-    rows: dict[RunKey, int] = field(default_factory=dict)
-    """Rows of each run read."""
-    projects: list[tuple[str, str]] = field(default_factory=list)
-    """Projects read whole."""
-    keys: list[pa.Table] = field(default_factory=list)
-    """Rows that replace those of the same key, where neither runs nor projects are replaced."""
-
-
-@dataclass(slots=True)
-class _Project:
-    path: ProjectPath
-    held: frozenset[str]
-    """Runs whose details a destination has."""
-    pending: Pending
-    users: dict[str, str | None]
-    moved: frozenset[str]
-    """Runs whose users are known."""
+_Concluded = tuple[ProjectWork, set[str], HeldTables]
+"""A project, what it owes still, and the logged tables held of it now."""
 
 
 class Coverage:
@@ -125,12 +113,15 @@ class Coverage:
     ) -> None:
         self.selection = selection
         self.outcomes: dict[str, Outcome] = {}
+        self.short: dict[tuple[str, str], Shortfalls] = {}
+        """What came short in this extraction."""
         self._marks = marks
         self._report = report
         self._options = options
         self._deadline = deadline
         self._begun = False
-        self._projects: list[_Project] = []
+        self._projects: list[ProjectWork] = []
+        self._logged: dict[str, tuple[list[Part], Outcome, list[_Concluded]]] = {}
         self._whole: dict[tuple[Any, ProjectPath], dict[str, pa.Table] | str] = {}
 
     def begin(
@@ -150,17 +141,19 @@ class Coverage:
         """
         pending = {} if fresh else self._marks.pending(path.entity, path.project)
         for name, left in pending.items():
+            if name.endswith(_READ_AS):
+                continue
             if name not in PROJECT_READERS:
                 left.update(moved)
             elif moved or self._options.reread_projects:
-                left.add(_WHOLE)
+                left.add(WHOLE)
         self._marks.record_pending(path.entity, path.project, pending)
         if not readable:
             return
         users = [node.get("user") or {} for node in moved.values()]
         names = {str(user["username"]): user.get("name") for user in users if user.get("username")}
         known = frozenset(held) | moved.keys()
-        self._projects.append(_Project(path, known - set(failed), pending, names, frozenset(moved)))
+        self._projects.append(ProjectWork(path, known - set(failed), pending, names, frozenset(moved), fresh))
 
     def is_due(self) -> bool:
         """Tell whether a wanted table owes anything."""
@@ -172,6 +165,8 @@ class Coverage:
 
     async def read(self, client: WandbClient, name: str, folder: Path) -> list[Part]:
         """Read what a table owes; a run or project that cannot be read is named in the report, and owed still."""
+        if name in _LOGGED:
+            return await self._read_logged(client, name, folder)
         self.outcomes[name] = outcome = Outcome()
         if name in self._options.skipped:
             return []
@@ -183,11 +178,56 @@ class Coverage:
                 if self.leaves(name):
                     continue
                 self._report.phase = name.replace("_", " ")
-                project.pending[name] = await _Reading(
+                project.pending[name] = await TableReading(
                     self, client, name, project, spool=spool, outcome=outcome
                 ).read(owed)
                 self._marks.record_pending(project.path.entity, project.path.project, project.pending)
             return spool.close()
+
+    async def _read_logged(self, client: WandbClient, name: str, folder: Path) -> list[Part]:
+        """Read logged tables and their cells in one go, where both owe the same; each is concluded when asked for."""
+        if name not in self._logged:
+            together = _LOGGED if self._in_step() else (name,)
+            outcomes = {each: Outcome(whole_runs=False) for each in together}
+            found: list[_Concluded] = []
+            with TableSpool(folder) as spool:
+                for project in self._projects:
+                    owed = self._owed(name, project)
+                    if (owed is not None and not owed) or self.leaves(name):
+                        continue
+                    self._report.phase = name.replace("_", " ")
+                    held = self._marks.tables(project.path.entity, project.path.project, name)
+                    reading = LoggedReading(
+                        self, client, project, held, spool=spool, outcomes=outcomes, folder=folder
+                    )
+                    found.append((project, await reading.read(owed), reading.held))
+                parts = spool.close()
+            self._logged = {
+                each: ([part for part in parts if part.table == each], outcomes[each], found)
+                for each in together
+            }
+        parts, self.outcomes[name], found = self._logged.pop(name)
+        for project, left, held in found:
+            project.pending[name] = set(left)
+            project.pending[name + _READ_AS] = {self._read_as}
+            entity, title = project.path.entity, project.path.project
+            self._marks.record_pending(entity, title, project.pending)
+            self._marks.record_tables(entity, title, name, held)
+        return parts
+
+    def _in_step(self) -> bool:
+        """Tell whether tables and cells owe the same, and are held alike."""
+        return all(
+            self._owed(_LOGGED[0], project) == self._owed(_LOGGED[1], project)
+            and self._marks.tables(project.path.entity, project.path.project, _LOGGED[0])
+            == self._marks.tables(project.path.entity, project.path.project, _LOGGED[1])
+            for project in self._projects
+        )
+
+    @property
+    def _read_as(self) -> str:
+        """With which keys logged tables are read: those held with others are looked through again."""
+        return json.dumps([sorted(set(self.selection.keys)), sorted(set(self.selection.exclude))])
 
     def leaves(self, name: str) -> bool:
         """Tell whether the time is up, and report what is left; every extraction reads something, however short."""
@@ -198,13 +238,17 @@ class Coverage:
         self._begun = True
         return False
 
-    def _owed(self, name: str, project: _Project) -> set[str] | None:
+    def _owed(self, name: str, project: ProjectWork) -> set[str] | None:
         """What is to be read; None for everything, because nothing was read before."""
         left = project.pending.get(name)
-        return left if left is None or _WHOLE in left else left & project.held
+        if name in _LOGGED and project.pending.get(name + _READ_AS) != {self._read_as}:
+            return None
+        return left if left is None or WHOLE in left else left & project.held
 
     def quarantine(self, place: str, name: str, reason: str) -> None:
         """Name in the report what could not be read."""
+        entity, project, *run = place.split("/")
+        self.short.setdefault((entity, project), {}).setdefault(name, {})["".join(run) or WHOLE] = reason
         known = self._report.quarantined.get(place)
         text = f"{name}: {reason}"
         self._report.quarantined[place] = text if known is None else f"{known}; {text}"
@@ -215,161 +259,17 @@ class Coverage:
         if (reader, path) not in self._whole:
             try:
                 self._whole[reader, path] = await reader(client.catalog, path)
-            except _REFUSED as error:
+            except REFUSED as error:
                 await client.viewer()  # where the server itself is down, no table is to blame
-                self._whole[reader, path] = _reason(error)
+                self._whole[reader, path] = reason_of(error)
         return self._whole[reader, path]
+
+    @property
+    def max_table_bytes(self) -> int:
+        """Bytes of the file of one logged table that are read."""
+        return self._options.max_table_bytes
 
     @property
     def metadata_files(self) -> bool:
         """Whether metadata comes from files."""
         return self._options.metadata_files
-
-
-class _Reading:
-    """One table of one project."""
-
-    def __init__(
-        self,
-        coverage: Coverage,
-        client: WandbClient,
-        name: str,
-        project: _Project,
-        *,
-        spool: TableSpool,
-        outcome: Outcome,
-    ) -> None:
-        self._coverage = coverage
-        self._client = client
-        self._name = name
-        self._project = project
-        self._path = project.path
-        self._spool = spool
-        self._outcome = outcome
-        self._left: set[str] = set()
-        self._waiting: list[pa.Table] = []
-        self._waiting_rows = 0
-
-    async def read(self, owed: set[str] | None) -> set[str]:
-        """Read what is owed; return what is owed still."""
-        if self._name in PROJECT_READERS:
-            return await self._read_project()
-        runs = sorted(self._project.held if owed is None else owed)
-        if self._name == "users":
-            return await self._read_users(runs)
-        groups = list(slices(runs, _RUNS_PER_GROUP))
-        if groups and await self._read_group(groups[0]) == 0 and len(groups[0]) > 1:
-            # Nothing could be read of any run of the first group: the others would fare no better.
-            self._coverage.quarantine(str(self._path), self._name, "no run of the first ones could be read")
-            self._left |= set(runs)
-        else:
-            for together in slices(groups[1:], _GROUPS_AT_ONCE):
-                if self._coverage.leaves(self._name):
-                    self._left.update(*together)
-                else:
-                    await _all(self._read_group(group) for group in together)
-        self._flush()
-        return self._left
-
-    async def _read_project(self) -> set[str]:
-        found = await self._coverage.whole(self._client, self._name, self._path)
-        if isinstance(found, str):
-            self._coverage.quarantine(str(self._path), self._name, found)
-            return {_WHOLE}
-        self._spool.add(self._name, found[self._name])
-        self._outcome.projects.append((self._path.entity, self._path.project))
-        return set()
-
-    async def _read_group(self, run_ids: Sequence[str]) -> int:
-        """Read some runs, looking part by part for the one that cannot be read; give how many could."""
-        reader = RUN_READERS[self._name]
-        if self._name == "run_metadata" and self._coverage.metadata_files:
-            reader = metadata_files
-        done: set[str] = set()
-        try:
-            async for rows in reader(self._client.catalog, self._path, run_ids):
-                done.add(rows.run_id)
-                if not rows.gone:
-                    await self._keep(rows.run_id, rows.tables, rows.shortfall)
-        except _REFUSED as error:
-            await self._client.viewer()  # where the server itself is down, no run is to blame
-            rest = [run_id for run_id in run_ids if run_id not in done]
-            if len(rest) == 1:
-                self._fail(rest[0], _reason(error))
-                return len(done)
-            return len(done) + sum([await self._read_group(part) for part in parts(rest)])
-        return len(done)
-
-    async def _keep(self, run_id: str, tables: Iterable[pa.Table], shortfall: str | None) -> None:
-        key = (self._path.entity, self._path.project, run_id)
-        rows = 0
-        try:
-            for table in tables:
-                kept = self._coverage.selection.of_keyed(table) if self._name in _KEYED else table
-                self._waiting.append(kept)
-                self._waiting_rows += kept.num_rows
-                rows += kept.num_rows
-                if self._waiting_rows >= _ROWS_TOGETHER:
-                    self._flush()
-                await asyncio.sleep(0)
-        except _REFUSED as error:
-            shortfall = _reason(error)
-        self._outcome.rows[key] = rows
-        if shortfall is not None:
-            self._fail(run_id, shortfall)
-
-    def _flush(self) -> None:
-        """Write what waits: a table a run would make files of countless little pieces."""
-        if self._waiting:
-            self._spool.add(self._name, pa.concat_tables(self._waiting).combine_chunks())
-        self._waiting, self._waiting_rows = [], 0
-
-    def _fail(self, run_id: str, reason: str) -> None:
-        self._left.add(run_id)
-        self._coverage.quarantine(f"{self._path}/{run_id}", self._name, reason)
-
-    async def _read_users(self, runs: Sequence[str]) -> set[str]:
-        """Users of the runs that moved are known from the listing; those of others are asked for."""
-        entity, project = self._path.entity, self._path.project
-        names = dict(self._project.users)
-        try:
-            asks = [(run_id, 0) for run_id in runs if run_id not in self._project.moved]
-            for node in await self._client.catalog.runs(
-                "RunUsers", ("user{username name}",), entity, project, asks
-            ):
-                user = (node or {}).get("user") or {}
-                if user.get("username"):
-                    names[str(user["username"])] = user.get("name")
-            members = await self._client.catalog.members(entity)
-        except _REFUSED as error:
-            await self._client.viewer()
-            self._coverage.quarantine(str(self._path), self._name, _reason(error))
-            return set(runs)
-        table = users_table(entity, project, names, members)
-        self._spool.add(self._name, table)
-        self._outcome.keys.append(table.select(TABLES["users"].primary_key))
-        return set()
-
-
-def _reason(error: Exception) -> str:
-    """What to say of an error in one line."""
-    text = one_line(error)
-    return (
-        f"the server's answer is of an unexpected shape ({type(error).__name__}: {text})"
-        if isinstance(error, _ODD)
-        else text
-    )
-
-
-async def _all(works: Iterable[Awaitable[Any]]) -> None:
-    """Do everything at once; the first failure ends the rest."""
-    try:
-        async with asyncio.TaskGroup() as group:
-            for work in works:
-                group.create_task(_awaited(work))
-    except ExceptionGroup as failures:
-        raise failures.exceptions[0] from failures
-
-
-async def _awaited(work: Awaitable[Any]) -> None:
-    await work

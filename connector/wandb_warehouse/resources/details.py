@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from math import isqrt
 from typing import Any, TypeVar
 
-from wandb_warehouse.client import WandbClient
+from wandb_warehouse.client import WandbClient, slices
 from wandb_warehouse.errors import RemoteError
 from wandb_warehouse.resources.listing import ProjectPath
 
-__all__ = ["Detail", "one_line", "parts", "read_details", "slices"]
+__all__ = ["Detail", "one_line", "parts", "read_details"]
 
 T = TypeVar("T")
 
@@ -56,11 +56,6 @@ async def _read(client: WandbClient, path: ProjectPath, run_ids: Sequence[str]) 
 def parts(items: Sequence[T]) -> Iterator[Sequence[T]]:
     """Cut two or more items into about as many parts as each then has: three rounds find one among hundreds."""
     return slices(items, max(1, isqrt(len(items))))
-
-
-def slices(items: Sequence[T], size: int) -> Iterator[Sequence[T]]:
-    """Cut items into slices of at most `size`."""
-    return (items[at : at + size] for at in range(0, len(items), size))
 
 
 def one_line(error: Exception) -> str:

@@ -2,7 +2,8 @@
 
 Counted: runs, runs to fetch, history rows (W&B counts them in the listing). Estimated from the details of at most
 `PROBED` runs of each project, spread over those to fetch: values a row, metrics and bytes a run. Requests are those of
-histories read as live rows; a run with parquet exports needs one download a file instead.
+histories read as live rows, where a run with parquet exports needs one download a file instead, and of the tables
+beside them (`estimate_tables`).
 """
 
 from collections.abc import Mapping, Sequence
@@ -11,6 +12,7 @@ from math import ceil
 from typing import Any
 
 from wandb_warehouse.client import WandbClient
+from wandb_warehouse.resources.estimate_tables import TablesWanted, table_requests
 from wandb_warehouse.resources.listing import Listing, ProjectPath, list_project
 from wandb_warehouse.resources.marks import ProjectMarks, RunMark
 from wandb_warehouse.resources.wanted import Wanted
@@ -53,6 +55,7 @@ async def estimate_project(
     *,
     filters: Mapping[str, Any] | None = None,
     sweep: bool = False,
+    beside: TablesWanted = TablesWanted(),  # noqa: B008 - frozen: one shared default is safe
 ) -> ProjectEstimate:
     """List a project, look at the details of a few of the runs that moved, and reckon.
 
@@ -76,13 +79,21 @@ async def estimate_project(
         # A group of runs asks once for exports and once or more for rows.
         groups = ceil(sum(map(bool, counts)) / _RUNS_PER_GROUP)
         history = groups + max(groups, ceil(sum(counts) / _ROWS_PER_REQUEST))
+    tables = await table_requests(
+        client.catalog,
+        path,
+        beside,
+        known=marks.runs.keys() | listing.changed.keys(),
+        moved=listing.changed,
+        probed=list(details.values()),
+    )
     return ProjectEstimate(
         str(path),
         _known(listing, marks),
         len(ids),
         sum(counts),
         values,
-        ceil(max(1, listing.listed) / _RUNS_PER_PAGE) + ceil(len(ids) / _RUNS_PER_DETAILS) + history,
+        ceil(max(1, listing.listed) / _RUNS_PER_PAGE) + ceil(len(ids) / _RUNS_PER_DETAILS) + history + tables,
         ceil(per_run * len(ids)) + values * BYTES_PER_VALUE,
     )
 

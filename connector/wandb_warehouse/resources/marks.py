@@ -10,7 +10,35 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
 
-__all__ = ["Cursor", "DltStateMarks", "KnownMarks", "Marks", "Pending", "ProjectMarks", "RunMark"]
+__all__ = [
+    "Cursor",
+    "DltStateMarks",
+    "HeldTable",
+    "HeldTables",
+    "KnownMarks",
+    "Marks",
+    "Pending",
+    "ProjectMarks",
+    "RunMark",
+    "Shortfalls",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class HeldTable:
+    """A logged table that a destination has, or tried to have."""
+
+    sha256: str | None
+    cells: int
+    complete: bool = True
+    """Whether it was read; what failed is tried again."""
+
+
+HeldTables = dict[str, dict[tuple[str, str], HeldTable]]
+"""Logged tables of a project: by run, then by key and path as they are stored."""
+
+Shortfalls = dict[str, dict[str, str]]
+"""Why tables of a project are not whole: by table, then by run, or `*` for the project."""
 
 Pending = dict[str, set[str]]
 """What is still to be read of a project, by table: ids of runs, or `*` for the project; a table that was never
@@ -90,6 +118,14 @@ class Marks(Protocol):
         """Take note of what is left now."""
         ...
 
+    def tables(self, entity: str, project: str, name: str) -> HeldTables:
+        """Return the logged tables of which the table `name` has rows."""
+        ...
+
+    def record_tables(self, entity: str, project: str, name: str, held: HeldTables) -> None:
+        """Take note of those it has now."""
+        ...
+
 
 class KnownMarks:
     """Marks read elsewhere beforehand; what is recorded is collected for the caller in `recorded`."""
@@ -98,8 +134,10 @@ class KnownMarks:
         self,
         projects: Mapping[tuple[str, str], ProjectMarks],
         pending: Mapping[tuple[str, str], Pending] | None = None,
+        tables: Mapping[tuple[str, str], HeldTables] | None = None,
     ) -> None:
         self._projects = projects
+        self._tables = tables or {}
         self.left: dict[tuple[str, str], Pending] = dict(pending or {})
         self.recorded: dict[tuple[str, str, str], RunMark] = {}
         self.cursors: dict[tuple[str, str], Cursor] = {}
@@ -121,6 +159,13 @@ class KnownMarks:
     def record_pending(self, entity: str, project: str, pending: Pending) -> None:
         """Keep what is left for the caller, in `left`."""
         self.left[entity, project] = pending
+
+    def tables(self, entity: str, project: str, name: str) -> HeldTables:  # noqa: ARG002 - both tables have the same
+        """Return the logged tables known beforehand."""
+        return self._tables.get((entity, project), {})
+
+    def record_tables(self, entity: str, project: str, name: str, held: HeldTables) -> None:
+        """Nothing: the tables themselves tell the next sync."""
 
 
 class DltStateMarks:
@@ -154,6 +199,23 @@ class DltStateMarks:
         """Write into the state what is left to be read."""
         held = self._projects.setdefault(f"{entity}/{project}", {"runs": {}})
         held["pending"] = {table: sorted(ids) for table, ids in pending.items()}
+
+    def tables(self, entity: str, project: str, name: str) -> HeldTables:
+        """Read from the state which logged tables were loaded."""
+        held = (self._projects.get(f"{entity}/{project}") or {}).get("tables", {}).get(name, {})
+        return {
+            run_id: {(key, path): HeldTable(*fields) for key, path, *fields in rows}
+            for run_id, rows in held.items()
+        }
+
+    def record_tables(self, entity: str, project: str, name: str, held: HeldTables) -> None:
+        """Write into the state which logged tables were loaded."""
+        state = self._projects.setdefault(f"{entity}/{project}", {"runs": {}})
+        state.setdefault("tables", {})[name] = {
+            run_id: [[*place, table.sha256, table.cells, table.complete] for place, table in tables.items()]
+            for run_id, tables in held.items()
+            if tables
+        }
 
 
 def _to_state(mark: RunMark) -> list[Any]:

@@ -9,7 +9,14 @@ from dlt.extract import DltResource
 
 from wandb_warehouse.arrow import Selection
 from wandb_warehouse.client import WandbClient
-from wandb_warehouse.resources.coverage import COVERAGE, OPT_IN, RESOURCES, UNSIFTED, CoverageOptions
+from wandb_warehouse.resources.coverage import (
+    COVERAGE,
+    MAX_TABLE_BYTES,
+    OPT_IN,
+    RESOURCES,
+    UNSIFTED,
+    CoverageOptions,
+)
 from wandb_warehouse.resources.extraction import Extraction
 from wandb_warehouse.resources.marks import DltStateMarks
 from wandb_warehouse.resources.scopes import parse_projects
@@ -19,6 +26,9 @@ from wandb_warehouse.schema import RUN_KEY, TABLES, Kind, Table
 from wandb_warehouse.settings import resolve_connection
 
 __all__ = ["column_hints", "extraction_source", "wandb_source"]
+
+_REPLACED = dict.fromkeys(("logged_tables", "logged_table_cells"), (*RUN_KEY, "key", "path"))
+"""What is replaced together where it is not all of a run: a logged table that is held does not come again."""
 
 _MERGE: TDeleteInsertStrategyDict = {"disposition": "merge", "strategy": "delete-insert"}
 
@@ -35,6 +45,7 @@ def wandb_source(
     metric_keys: Sequence[str] = (),
     exclude: Sequence[str] = (),
     metadata_files: bool = False,
+    max_table_bytes: int = MAX_TABLE_BYTES,
 ) -> Any:
     """Runs, config, summary, tags, metrics, full history and all that lies beside them, incrementally.
 
@@ -46,7 +57,8 @@ def wandb_source(
 
     System metrics, files, artifacts, metadata, sweeps, users and reports are read for the runs that moved, and for a
     project in which something moved; one that is chosen later catches up. A resource that is not chosen sends no
-    request: `with_resources(...)` chooses, and `console_logs` is left out unless it is named.
+    request: `with_resources(...)` chooses, and `console_logs`, `logged_tables` and `logged_table_cells` are left out
+    unless they are named.
 
     Args:
         projects: `"entity/project"`, `"entity/glob*"` or `"entity"`, or several; `[sources.wandb] projects` in
@@ -62,6 +74,7 @@ def wandb_source(
             what stands under them, are then left out unless `with_resources(...)` names them.
         metadata_files: read `run_metadata` from `wandb-metadata.json`, a download a run, rather than from the config,
             which says the same of runs since 2024.
+        max_table_bytes: bytes of the file of one logged table; a larger one is named in `logged_tables` and not read.
 
     Raises:
         ConfigError: a project is not written in one of these ways.
@@ -89,6 +102,7 @@ def wandb_source(
                 coverage=CoverageOptions(
                     skipped=frozenset({"system_metrics"}) if history == "none" else frozenset(),
                     metadata_files=metadata_files,
+                    max_table_bytes=max_table_bytes,
                 ),
             )
         return extraction
@@ -126,7 +140,7 @@ def _resource(table: Table, shared: Callable[[], Extraction], *, build: bool, se
                 yield _imported(part)
 
     # The rows of a run in its small tables come complete, so they replace all it had; history comes in tails.
-    whole_run = table.per_run and table.name != "history"
+    whole = RUN_KEY if table.per_run and table.name != "history" else ()
     target = table.stored if build else table
     factory = dlt.resource(
         parts,
@@ -134,7 +148,7 @@ def _resource(table: Table, shared: Callable[[], Extraction], *, build: bool, se
         table_name=target.name,
         columns=column_hints(target),
         primary_key=list(target.primary_key),
-        merge_key=list(RUN_KEY) if whole_run and not build else (),
+        merge_key=() if build else list(_REPLACED.get(table.name, whole)),
         write_disposition="append" if build else _MERGE,
         file_format="parquet",
         selected=selected,

@@ -150,6 +150,10 @@ class ArtifactShelf:
             return None
         return self._store.upload_path(name, partial(self._receive, project, name, digest))
 
+    def put(self, artifact: Artifact, name: str, digest: str, body: bytes) -> None:
+        """Store content that no writer uploaded."""
+        self._receive(artifact.collection.project, name, digest, body)
+
     def _receive(self, project: Project, name: str, digest: str, body: bytes) -> None:
         stored = File(name, body, self._store.now(), self._store.blobs.put(name, body))
         self._contents[project.entity, project.name, digest] = stored

@@ -85,12 +85,14 @@ class Sandbox:
             port: 0 for a free one.
             latency: Seconds every request waits before it is served.
         """
-        from wandb_warehouse.sandbox.faults import FaultQueue  # noqa: PLC0415 -- the web extra may be missing
+        from wandb_warehouse.sandbox.artifacts import ArtifactShelf  # noqa: PLC0415 -- the web extra may be missing
+        from wandb_warehouse.sandbox.faults import FaultQueue  # noqa: PLC0415 -- as above
         from wandb_warehouse.sandbox.store import Store  # noqa: PLC0415 -- as above
 
         if keys is None or not isinstance(keys, Mapping):
             keys = dict.fromkeys([DEFAULT_KEY] if keys is None else keys, DEFAULT_ENTITY)
         self.store = Store(keys, switches or Switches())
+        self.shelf = ArtifactShelf(self.store)
         self.key = next(iter(keys))
         self.entity = keys[self.key]
         self.faults = FaultQueue()
@@ -121,6 +123,7 @@ class Sandbox:
         self.base_url, self.storage_url = map(origin, listeners)
         app = application(
             self.store,
+            self.shelf,
             self.faults,
             self._requests,
             origins=Origins(self.base_url, self.storage_url),

@@ -110,6 +110,19 @@ class _Routes:
             return _json({"error": "file not found"}, 404)
         return Response(file.body, media_type=file.mimetype)
 
+    async def artifact_file(self, request: Request) -> Response:
+        """`GET /artifactsV2/<region>/<entity>/<project>/<collection>/<artifact>/<hex MD5>/<name>`, with the key."""
+        if _user(request, self.store) is None:
+            return _json({"error": "user is not logged in"}, 401)
+        place = request.path_params
+        with self.store.lock:
+            artifact = self.shelf.artifacts.get(place["artifact"])
+            digest = base64.b64encode(bytes.fromhex(place["digest"])).decode()
+            content = self.shelf.content(artifact, digest) if artifact else None
+        if content is None:
+            return _json({"error": "file not found"}, 404)
+        return Response(content.body, media_type=content.mimetype)
+
 
 class _Stamp:
     """The way out of one request: adds the server's own `Date`; its `transport` is the server's."""
@@ -171,15 +184,26 @@ async def _peek(receive: Receive) -> tuple[bytes, Receive]:
 
 
 def application(
-    store: Store, faults: FaultQueue, log: list[Recorded], *, origins: Origins, latency: float = 0.0
+    store: Store,
+    shelf: ArtifactShelf,
+    faults: FaultQueue,
+    log: list[Recorded],
+    *,
+    origins: Origins,
+    latency: float = 0.0,
 ) -> App:
-    """The ASGI application serving a store."""
-    routes = _Routes(store, ArtifactShelf(store), origins)
+    """The ASGI application serving a store and its artifacts."""
+    routes = _Routes(store, shelf, origins)
     inner = Starlette(
         routes=[
             Route("/graphql", routes.graphql, methods=["POST"]),
             Route("/files/{entity}/{project}/{name}/file_stream", routes.file_stream, methods=["POST"]),
             Route("/files/{entity}/{project}/{name}/{file:path}", routes.run_file, methods=["GET"]),
+            Route(
+                "/artifactsV2/{region}/{entity}/{project}/{collection}/{artifact}/{digest}/{name:path}",
+                routes.artifact_file,
+                methods=["GET"],
+            ),
             *storage_routes(store.blobs, store.clock),
         ]
     )

@@ -211,6 +211,65 @@ _CONSOLE_LOGS = Table(
     per_run=True,
 )
 
+_TABLE_PLACE = (
+    *RUN_COLUMNS,
+    Column("key", "text", "dotted key it was logged under, in the history or the summary"),
+    Column("path", "text", "file of the table within the run, or within an artifact (`wandb-artifact://`)"),
+)
+_TABLE_KEY = (*RUN_KEY, "key", "path")
+
+_LOGGED_TABLES = Table(
+    "logged_tables",
+    "one row per file of a `wandb.Table` that a run logged; loaded only when asked for",
+    (
+        *_TABLE_PLACE,
+        Column("step", "bigint", "first step it was logged at; null where only the summary has it"),
+        Column("last_step", "bigint", "last step it was logged at; null where only the summary has it"),
+        Column(
+            "type",
+            "text",
+            "table-file, incremental-table-file, partitioned-table, joined-table, or table for a part of a joined one",
+        ),
+        Column("increment", "bigint", "0-based number among the increments of the key; null for other types"),
+        Column("sha256", "text", "sha256 of the run's file in hex, as the writer says"),
+        Column("size", "bigint", "bytes of the file that was read"),
+        Column("row_count", "bigint", "rows stored"),
+        Column("column_count", "bigint", "columns stored"),
+        Column(
+            "columns", "json", "list of the columns: name, and W&B's type names where the file tells them"
+        ),
+        Column("column_types", "json", "W&B's types in full, as the file has them"),
+        Column(
+            "definition",
+            "json",
+            "what else the file holds: join key and parts of a joined table, and the like",
+        ),
+        Column("source", "text", "where it was read: artifact, file (the run's own), or both"),
+        Column(
+            "state",
+            "text",
+            "ok, cut (its writer stored fewer rows or cells than it logged) or failed (tried again next time)",
+        ),
+        Column("error", "text", "why it is cut or failed"),
+    ),
+    _TABLE_KEY,
+    per_run=True,
+)
+
+_LOGGED_TABLE_CELLS = Table(
+    "logged_table_cells",
+    "one row per cell of a logged table; loaded only when asked for",
+    (
+        *_TABLE_PLACE,
+        Column("row_index", "bigint", "0-based row within the file"),
+        Column("column_index", "bigint", "0-based column; names may repeat"),
+        Column("column_name", "text", "name of the column; a number as its JSON text"),
+        *VALUE_COLUMNS,
+    ),
+    (*_TABLE_KEY, "row_index", "column_index"),
+    per_run=True,
+)
+
 COVERAGE = (
     _SYSTEM_METRICS,
     _ARTIFACTS,
@@ -222,5 +281,7 @@ COVERAGE = (
     _USERS,
     _REPORTS,
     _CONSOLE_LOGS,
+    _LOGGED_TABLES,
+    _LOGGED_TABLE_CELLS,
 )
 """Their declarations, in the order they are documented."""

@@ -9,8 +9,16 @@ from typing import Any
 import pyarrow as pa
 
 from wandb_warehouse.arrow import Numbers, RunRef
-from wandb_warehouse.resources import Cursor, Pending, ProjectMarks, RunMark
-from wandb_warehouse.warehouse import last_sync, records, stored_numbers, stored_runs
+from wandb_warehouse.resources import (
+    Cursor,
+    HeldTable,
+    HeldTables,
+    Pending,
+    ProjectMarks,
+    RunMark,
+    Shortfalls,
+)
+from wandb_warehouse.warehouse import held_tables, last_sync, records, stored_numbers, stored_runs
 
 __all__ = ["Held", "RunKey", "cursors_to_json"]
 
@@ -29,6 +37,8 @@ class Held:
     cursors: Mapping[tuple[str, str], Cursor]
     runs: Mapping[RunKey, Mapping[str, Any]]
     pending: Mapping[tuple[str, str], Pending] = field(default_factory=dict)
+    short: Mapping[tuple[str, str], Shortfalls] = field(default_factory=dict)
+    """Why tables of a project are not whole, as far as it is owed still."""
     stands_for: Mapping[str, pa.Table] = field(default_factory=dict)
     """What the file's numbers stand for: `run_numbers` and `key_numbers`."""
 
@@ -43,19 +53,44 @@ class Held:
             {
                 (p["entity"], p["project"]): Cursor(datetime.fromisoformat(p["cursor"]), p["filters"])
                 for p in last.projects
+                if p["cursor"]
             },
             {(row["entity"], row["project"], row["run_id"]): row for row in records(stored_runs(warehouse))},
             {
                 (p["entity"], p["project"]): {name: set(ids) for name, ids in p.get("pending", {}).items()}
                 for p in last.projects
             },
+            {(p["entity"], p["project"]): p.get("short", {}) for p in last.projects},
             stored_numbers(warehouse),
         )
+
+    @staticmethod
+    def tables(warehouse: Path) -> dict[tuple[str, str], HeldTables]:
+        """Read which logged tables the published file has, by project."""
+        found: dict[tuple[str, str], HeldTables] = {}
+        for row in held_tables(warehouse):
+            runs = found.setdefault((row["entity"], row["project"]), {})
+            table = HeldTable(row["sha256"], row["cells"], row["complete"])
+            runs.setdefault(row["run_id"], {})[row["key"], row["path"]] = table
+        return found
 
     @property
     def sweeps(self) -> bool:
         """Whether it is time to list large projects whole."""
         return self.generation % _SWEEP_EVERY == 0
+
+    def still_short(
+        self, now: Mapping[tuple[str, str], Shortfalls], pending: Mapping[tuple[str, str], Pending]
+    ) -> dict[tuple[str, str], Shortfalls]:
+        """What came short in this sync, and what did so earlier and is owed still."""
+        found: dict[tuple[str, str], Shortfalls] = {}
+        for project, owed in pending.items():
+            for name, ids in owed.items():
+                reasons = {**self.short.get(project, {}).get(name, {}), **now.get(project, {}).get(name, {})}
+                left = {place: why for place, why in sorted(reasons.items()) if place in ids or "*" in ids}
+                if left:
+                    found.setdefault(project, {})[name] = left
+        return found
 
     def numbers(self) -> Numbers:
         """The numbers of the file, for the extraction to count on from."""
@@ -93,18 +128,21 @@ class Held:
 
 
 def cursors_to_json(
-    cursors: Mapping[tuple[str, str], Cursor], pending: Mapping[tuple[str, str], Pending]
+    cursors: Mapping[tuple[str, str], Cursor],
+    pending: Mapping[tuple[str, str], Pending],
+    short: Mapping[tuple[str, str], Shortfalls],
 ) -> list[dict[str, Any]]:
-    """Cursors of projects, and what is pending in them, as `Held.read` takes them from the sync log."""
+    """Cursors of projects, what is pending in them and why, as `Held.read` takes them from the sync log."""
     return [
         {
             "entity": entity,
             "project": project,
-            "cursor": cursor.time.isoformat(),
-            "filters": cursor.filters,
+            "cursor": cursor.time.isoformat() if cursor else None,
+            "filters": cursor.filters if cursor else "",
             "pending": {
                 name: sorted(ids) for name, ids in sorted(pending.get((entity, project), {}).items())
             },
+            "short": short.get((entity, project), {}),
         }
-        for (entity, project), cursor in cursors.items()
+        for (entity, project), cursor in {**dict.fromkeys(pending), **cursors}.items()
     ]

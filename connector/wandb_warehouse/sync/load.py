@@ -92,7 +92,11 @@ class Load:
                     started_at=self._extraction.started_at(),
                     finished_at=datetime.now(UTC),
                     package_version=version("wandb-warehouse"),
-                    projects=cursors_to_json({**self._cursors, **self._marks.cursors}, self._marks.left),
+                    projects=cursors_to_json(
+                        {**self._cursors, **self._marks.cursors},
+                        self._marks.left,
+                        self._held.still_short(self._extraction.coverage.short, self._marks.left),
+                    ),
                     report=report.to_dict(),
                 )
                 build.drop_loader_tables()
@@ -110,7 +114,7 @@ class Load:
             projects = self._extraction.moved_projects()
             build.delete_projects([(path.entity, path.project) for path in projects])
         for name, outcome in self._extraction.coverage.outcomes.items():
-            if TABLES[name].per_run:
+            if TABLES[name].per_run and outcome.whole_runs:
                 build.delete_runs([name], outcome.rows)
             build.delete_project_rows(name, outcome.projects)
             for keys in outcome.keys:

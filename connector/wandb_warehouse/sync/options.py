@@ -10,6 +10,7 @@ from wandb_warehouse.client import Connection
 from wandb_warehouse.resources import (
     COVERAGE,
     DEFAULT_SAMPLES,
+    MAX_TABLE_BYTES,
     OPT_IN,
     RESOURCES,
     UNSIFTED,
@@ -18,7 +19,7 @@ from wandb_warehouse.resources import (
 )
 from wandb_warehouse.schema import TABLES
 
-__all__ = ["SyncOptions"]
+__all__ = ["LOGGED", "SyncOptions"]
 
 _HISTORIES = {"full": "history", "sampled": "history_sampled"}
 """The table that each way of reading the history fills."""
@@ -29,6 +30,10 @@ _DETAIL_TABLES = [
     for name in RESOURCES
     if TABLES[name].per_run and name not in _HISTORIES.values() and name not in COVERAGE
 ]
+
+
+LOGGED = frozenset({"logged_tables", "logged_table_cells"})
+"""Neither is loaded without the other."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,9 +60,11 @@ class SyncOptions:
     max_minutes: float | None = None
     """Minutes after which nothing new is fetched: what was is published, the rest is left for the next sync."""
     opt_in: frozenset[str] = frozenset()
-    """Tables to load that are left out otherwise: `console_logs`."""
+    """Tables to load that are left out otherwise: `console_logs`, `logged_tables`, `logged_table_cells`."""
     metadata_files: bool = False
     """Read `run_metadata` from each run's `wandb-metadata.json`, a download a run, rather than from its config."""
+    max_table_bytes: int = MAX_TABLE_BYTES
+    """Bytes of the file of one logged table; a larger one is named in the report and left out."""
 
     @property
     def history_mode(self) -> HistoryMode:
@@ -78,6 +85,8 @@ class SyncOptions:
         """
         named = frozenset(self.resources)
         tables = (named or frozenset(COVERAGE) - OPT_IN) | self.opt_in
+        if tables & LOGGED:
+            tables |= LOGGED
         if self.selection.exclude:
             tables -= UNSIFTED - named
         if self.history == "none":

@@ -11,7 +11,7 @@ from wandb_warehouse.client import Governor, WandbClient
 from wandb_warehouse.errors import StoreError, WarehouseError
 from wandb_warehouse.resources import CoverageOptions, Deadline, Extraction, KnownMarks
 from wandb_warehouse.sync.held import Held
-from wandb_warehouse.sync.options import SyncOptions
+from wandb_warehouse.sync.options import LOGGED, SyncOptions
 from wandb_warehouse.sync.report import PhaseClock, SyncReport, SyncWatch, fill
 from wandb_warehouse.warehouse import WarehouseLock
 
@@ -37,7 +37,8 @@ def sync(options: SyncOptions, watch: SyncWatch | None = None) -> SyncReport:
     report = SyncReport(str(options.warehouse), [str(path) for path in options.projects])
     with WarehouseLock(options.warehouse), _working_directory(options.warehouse) as work:
         held = Held.read(options.warehouse)
-        marks = KnownMarks(held.marks(), held.pending)
+        tables = Held.tables(options.warehouse) if options.coverage_tables & LOGGED else {}
+        marks = KnownMarks(held.marks(), held.pending, tables)
         governor = Governor() if options.workers is None else Governor(concurrency=options.workers)
         client = WandbClient(options.connection, governor=governor)
         parts = work / "parts"
@@ -60,6 +61,7 @@ def sync(options: SyncOptions, watch: SyncWatch | None = None) -> SyncReport:
                 options.coverage_tables,
                 reread_projects=options.sweep is True,
                 metadata_files=options.metadata_files,
+                max_table_bytes=options.max_table_bytes,
             ),
             numbers=numbers,
         )

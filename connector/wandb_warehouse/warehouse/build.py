@@ -171,10 +171,10 @@ class Build:
                 connection.executemany(statement("delete_project_rows", table=table), pairs)
 
     def delete_keys(self, table: str, keys: pa.Table) -> None:
-        """Delete the rows that have the primary key of one of `keys`."""
+        """Delete the rows that have the primary key of one of `keys`, or those columns of it that `keys` has."""
         with self._open() as connection:
             connection.register("incoming", keys)
-            same = " AND ".join(f'kept."{name}" = incoming."{name}"' for name in TABLES[table].primary_key)
+            same = " AND ".join(f'kept."{name}" = incoming."{name}"' for name in keys.column_names)
             connection.execute(statement("delete_keys", table=table, same=same))
 
     def refresh_metrics(self, runs: Iterable[tuple[str, str, str]]) -> None:

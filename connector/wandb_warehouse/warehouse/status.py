@@ -17,8 +17,10 @@ __all__ = [
     "STORED_RUNS",
     "LastSync",
     "ProjectStatus",
+    "ShortTable",
     "Status",
     "TroubledRun",
+    "held_tables",
     "last_sync",
     "records",
     "status",
@@ -72,6 +74,24 @@ def stored_runs(path: Path | str) -> pa.Table:
     connection = open_readonly(path)
     try:
         return connection.sql(statement("stored_runs")).to_arrow_table().cast(STORED_RUNS)
+    finally:
+        connection.close()
+
+
+def held_tables(path: Path | str) -> list[dict[str, Any]]:
+    """Every logged table of the warehouse: its run, key, path and sha256, its cells, and whether it is complete.
+
+    Raises:
+        StoreError: as `open_readonly`, except for a missing file.
+    """
+    if not Path(path).exists():
+        return []
+    connection = open_readonly(path)
+    try:
+        rows: list[dict[str, Any]] = []
+        if connection.sql(statement("table_exists", table="logged_tables")).fetchall() == [(True,)]:
+            rows = connection.sql(statement("held_tables")).to_arrow_table().to_pylist()
+        return rows
     finally:
         connection.close()
 
@@ -154,8 +174,17 @@ class TroubledRun:
 
 
 @dataclass(frozen=True)
+class ShortTable:
+    """A table beside runs and histories that is not whole, of one run or (None) of the project, and why."""
+
+    table: str
+    run_id: str | None
+    reason: str
+
+
+@dataclass(frozen=True)
 class ProjectStatus:
-    """One project: runs by their state at W&B (deleted ones apart), stored history, runs in trouble."""
+    """One project: runs by their state at W&B (deleted ones apart), stored history, what is in trouble."""
 
     entity: str
     project: str
@@ -164,6 +193,7 @@ class ProjectStatus:
     history_rows: int
     history_values: int
     troubled: tuple[TroubledRun, ...]
+    short: tuple[ShortTable, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -227,6 +257,18 @@ def status(path: Path | str) -> Status:
                     for row in troubled
                     if (row["entity"], row["project"]) == key
                 ),
+                short=_short_tables(newest, *key),
             )
         )
     return Status(path, path.stat().st_size, newest, tuple(projects), tables)
+
+
+def _short_tables(newest: LastSync | None, entity: str, project: str) -> tuple[ShortTable, ...]:
+    """What the newest sync knows of the tables of a project that are not whole."""
+    return tuple(
+        ShortTable(table, None if run_id == "*" else run_id, reason)
+        for known in (newest.projects if newest else ())
+        if (known["entity"], known["project"]) == (entity, project)
+        for table, reasons in known.get("short", {}).items()
+        for run_id, reason in reasons.items()
+    )
