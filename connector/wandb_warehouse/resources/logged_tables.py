@@ -141,10 +141,10 @@ class LoggedReading:
             for key, rows in table_keys(node.get("historyKeys")).items()
             if self._coverage.selection.keeps(key)
         }
-        asks = [Sample(run_id, key, rows + _MORE_SAMPLES) for (run_id, key), rows in counts.items()]
+        asks = [Sample(run_id, (key,), rows + _MORE_SAMPLES) for (run_id, key), rows in counts.items()]
         sampled: dict[str, dict[str, list[dict[str, Any]]]] = {run_id: {} for run_id in present}
         for ask, rows in zip(asks, await self._client.sampled_rows(entity, project, asks), strict=True):
-            sampled[ask.run_id][ask.key] = rows
+            sampled[ask.run_id][ask.keys[0]] = rows
         runs = []
         for run_id, node in present.items():
             refs = table_refs(node.get("summaryMetrics"), sampled[run_id])
