@@ -18,9 +18,15 @@ def box() -> Iterator[Sandbox]:
 
 
 @pytest.fixture
-def warehouse(tmp_path: Path) -> Path:
+def destination() -> str:
+    """What kind of warehouse is made; a test that is parametrized with it runs over several."""
+    return "duckdb"
+
+
+@pytest.fixture
+def warehouse(tmp_path: Path, destination: str) -> Path:
     """Where a warehouse may be made."""
-    return tmp_path / "wandb.duckdb"
+    return tmp_path / {"duckdb": "wandb.duckdb", "filesystem": "lake"}[destination]
 
 
 @pytest.fixture(autouse=True)

@@ -28,8 +28,8 @@ class Held:
     pending: Mapping[tuple[str, str], Pending] = field(default_factory=dict)
 
     @classmethod
-    def read(cls, warehouse: Path) -> "Held":
-        """Read the published file; nothing is held where there is none."""
+    def read(cls, warehouse: Path | str) -> "Held":
+        """Read the published warehouse; nothing is held where there is none."""
         last = last_sync(warehouse)
         if last is None:
             return cls(0, {}, {})

@@ -22,7 +22,7 @@ from wandb_warehouse.schema import TABLES
 from wandb_warehouse.sync.held import Held, RunKey, cursors_to_json
 from wandb_warehouse.sync.options import SyncOptions
 from wandb_warehouse.sync.report import SHOWN, PhaseClock, SyncReport, fill
-from wandb_warehouse.warehouse import EXPECTATIONS, Build, Difference
+from wandb_warehouse.warehouse import EXPECTATIONS, Build, Difference, Store
 from wandb_warehouse.warehouse.destinations import build_pipeline
 
 __all__ = ["Load"]
@@ -35,6 +35,7 @@ class Load:
         self,
         options: SyncOptions,
         *,
+        store: Store,
         extraction: Extraction,
         marks: KnownMarks,
         held: "Held",
@@ -43,6 +44,7 @@ class Load:
         stats: Stats,
     ) -> None:
         self._options = options
+        self._store = store
         self._extraction = extraction
         self._marks = marks
         self._held = held
@@ -68,15 +70,16 @@ class Load:
         self._extraction.report.phase = "loading"
         results = self._extraction.results
         with phase("load"):
-            build = Build.create(self._options.warehouse, self._work)
-            build.prepare_tables()
+            outcomes = self._extraction.coverage.outcomes
+            touched = [_key(result) for result in results]
+            beside = (run for name, each in outcomes.items() if TABLES[name].per_run for run in each.rows)
+            build = self._store.begin(self._work, {*touched, *beside})
             build.delete_runs(self._options.detail_tables, [_key(r) for r in results if r.details_changed])
             build.delete_runs(["history"], [_key(r) for r in results if r.outcome and r.outcome.replaces])
             build.delete_runs(["history_sampled"], [_key(r) for r in results if _sampled(r)])
             if not self._options.resources or "projects" in self._options.resources:
                 projects = self._extraction.moved_projects()
                 build.delete_projects([(path.entity, path.project) for path in projects])
-            outcomes = self._extraction.coverage.outcomes
             for name, outcome in outcomes.items():
                 if TABLES[name].per_run:
                     build.delete_runs([name], outcome.rows)
@@ -85,7 +88,6 @@ class Load:
                     build.delete_keys(name, keys)
             pipeline.normalize()
             pipeline.load(raise_on_failed_jobs=True)
-            touched = [_key(result) for result in results]
             build.refresh_metrics(touched)
             build.write_ledger(self._ledger(build, results))
         self._extraction.report.phase = "proving"
@@ -95,7 +97,6 @@ class Load:
                 differences += build.prove_table(name, outcome.rows if TABLES[name].per_run else None)
             _raise_differences(differences)
         with phase("publish"):
-            build.create_views()
             fill(report, self._extraction.report, self._stats)
             report.generation = build.write_sync_log(
                 started_at=self._extraction.started_at(),
@@ -104,8 +105,7 @@ class Load:
                 projects=cursors_to_json({**self._cursors, **self._marks.cursors}, self._marks.left),
                 report=report.to_dict(),
             )
-            build.drop_loader_tables()
-            build.publish(self._options.warehouse)
+            self._store.publish(build)
 
     def _ledger(self, build: Build, results: Sequence[RunResult]) -> pa.Table:
         counts = {

@@ -16,7 +16,7 @@ from wandb_warehouse.sync.held import Held
 from wandb_warehouse.sync.load import Load
 from wandb_warehouse.sync.options import SyncOptions
 from wandb_warehouse.sync.report import PhaseClock, SyncReport, SyncWatch, fill
-from wandb_warehouse.warehouse import WarehouseLock
+from wandb_warehouse.warehouse import Store, open_store
 
 __all__ = ["sync"]
 
@@ -37,8 +37,10 @@ def sync(options: SyncOptions, watch: SyncWatch | None = None) -> SyncReport:
     """
     clock = PhaseClock()
     deadline = Deadline(None if options.max_minutes is None else 60 * options.max_minutes)
-    report = SyncReport(str(options.warehouse), [str(path) for path in options.projects])
-    with WarehouseLock(options.warehouse), _working_directory(options.warehouse) as work:
+    store = open_store(options.warehouse, options.destination)
+    report = SyncReport(store.name, [str(path) for path in options.projects])
+    with store.lock(), _working_directory(store) as work:
+        store.mend(work)
         held = Held.read(options.warehouse)
         marks = KnownMarks(held.marks(), held.pending)
         governor = Governor() if options.workers is None else Governor(concurrency=options.workers)
@@ -65,12 +67,13 @@ def sync(options: SyncOptions, watch: SyncWatch | None = None) -> SyncReport:
             ),
         )
         showing = watch(extraction.report, client.stats) if watch else nullcontext()
-        with showing, extraction, _as_warehouse_errors(options.warehouse):
+        with showing, extraction, _as_warehouse_errors(store.name):
             with clock.phase("list"):
                 extraction.details()
             if not extraction.is_empty():
                 Load(
                     options,
+                    store=store,
                     extraction=extraction,
                     marks=marks,
                     held=held,
@@ -84,13 +87,12 @@ def sync(options: SyncOptions, watch: SyncWatch | None = None) -> SyncReport:
 
 
 @contextmanager
-def _working_directory(warehouse: Path) -> Iterator[Path]:
-    """Make a fresh private directory beside the warehouse, on its file system, and drop it at the end.
+def _working_directory(store: Store) -> Iterator[Path]:
+    """Make a fresh private directory on the file system of the warehouse, and drop it at the end.
 
     What a killed sync left behind is removed first: the lock is ours, so nobody works in it.
     """
-    folder = warehouse.resolve().parent
-    prefix = f"{warehouse.name}.work-"
+    folder, prefix = store.work_prefix.parent, store.work_prefix.name
     try:
         for stale in folder.glob(f"{glob.escape(prefix)}*"):
             shutil.rmtree(stale, ignore_errors=True)
@@ -107,7 +109,7 @@ def _working_directory(warehouse: Path) -> Iterator[Path]:
 
 
 @contextmanager
-def _as_warehouse_errors(warehouse: Path) -> Iterator[None]:
+def _as_warehouse_errors(warehouse: str) -> Iterator[None]:
     """Raise what dlt wraps as what it is: our own error, or the disk's."""
     try:
         yield

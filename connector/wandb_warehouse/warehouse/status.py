@@ -10,6 +10,8 @@ import pyarrow as pa
 
 from wandb_warehouse.schema import TABLES
 from wandb_warehouse.warehouse.connection import open_readonly
+from wandb_warehouse.warehouse.lake.reading import read_manifest
+from wandb_warehouse.warehouse.lake.storage import find_lake, local_path, shown
 from wandb_warehouse.warehouse.proof import statement
 
 __all__ = [
@@ -64,7 +66,7 @@ def stored_runs(path: Path | str) -> pa.Table:
     Raises:
         StoreError: as `open_readonly`, except for a missing file.
     """
-    if not Path(path).exists():
+    if not _is_there(path):
         return STORED_RUNS.empty_table()
     connection = open_readonly(path)
     try:
@@ -92,7 +94,7 @@ def last_sync(path: Path | str) -> LastSync | None:
     Raises:
         StoreError: as `open_readonly`, except for a missing file.
     """
-    if not Path(path).exists():
+    if not _is_there(path):
         return None
     connection = open_readonly(path)
     try:
@@ -134,9 +136,9 @@ class ProjectStatus:
 
 @dataclass(frozen=True)
 class Status:
-    """A warehouse: the file and its size in bytes, the newest sync, the projects, the rows of every table."""
+    """A warehouse: its path (or address) and size in bytes, the newest sync, the projects, the rows of every table."""
 
-    path: Path
+    path: Path | str
     size: int
     last_sync: LastSync | None
     projects: tuple[ProjectStatus, ...]
@@ -159,7 +161,6 @@ def status(path: Path | str) -> Status:
     Raises:
         StoreError: as `open_readonly`.
     """
-    path = Path(path)
     connection = open_readonly(path)
 
     def rows(name: str, **identifiers: str) -> list[dict[str, Any]]:
@@ -195,4 +196,21 @@ def status(path: Path | str) -> Status:
                 ),
             )
         )
-    return Status(path, path.stat().st_size, newest, tuple(projects), tables)
+    return Status(*_place(path), newest, tuple(projects), tables)
+
+
+def _is_there(warehouse: Path | str) -> bool:
+    """Whether something is published at a path or an address; a directory without a manifest is no lake yet."""
+    lake = find_lake(warehouse)
+    if lake is None:
+        return local_path(warehouse).exists() and not local_path(warehouse).is_dir()
+    return read_manifest(lake) is not None
+
+
+def _place(warehouse: Path | str) -> tuple[Path | str, int]:
+    """Path or address of a published warehouse, and its size in bytes."""
+    lake = find_lake(warehouse)
+    manifest = read_manifest(lake) if lake else None
+    if lake is None or manifest is None:
+        return local_path(warehouse), local_path(warehouse).stat().st_size
+    return shown(warehouse), sum(file.bytes for file in manifest.files)
