@@ -17,7 +17,7 @@ import pyarrow as pa
 import pytest
 
 from wandb_warehouse.schema import TABLES
-from wandb_warehouse.warehouse import Build, load_sql_files
+from wandb_warehouse.warehouse import Build, insert_rows, load_sql_files
 
 CASES = Path(__file__).parent / "cases"
 
@@ -110,7 +110,7 @@ def test_case(case: Case, empty: Path, tmp_path: Path) -> None:
                 {name: _value(cell, schema.field(name).type) for name, cell in row.items()} for row in cells
             ]
             connection.register("incoming", pa.Table.from_pylist(rows, schema=schema))
-            connection.execute(f"INSERT INTO {table} BY NAME SELECT * FROM incoming")
+            insert_rows(connection, table)
         found = connection.sql(case.query).to_arrow_table()
     assert found.column_names == case.columns
     expected = [

@@ -14,7 +14,7 @@ import pyarrow as pa
 import pytest
 
 from wandb_warehouse.schema import TABLES
-from wandb_warehouse.warehouse import Build
+from wandb_warehouse.warehouse import Build, insert_rows
 
 Rows = dict[str, list[dict[str, Any]]]
 
@@ -95,7 +95,7 @@ def _insert(path: Path, rows: Rows) -> None:
     with duckdb.connect(str(path)) as connection:
         for table, content in rows.items():
             connection.register("incoming", pa.Table.from_pylist(content, schema=TABLES[table].arrow))
-            connection.execute(f'INSERT INTO "{table}" BY NAME SELECT * FROM incoming')
+            insert_rows(connection, table)
 
 
 def _fill(workdir: Path, rows: Rows) -> Build:

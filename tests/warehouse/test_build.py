@@ -17,8 +17,8 @@ import pyarrow as pa
 import pytest
 
 from wandb_warehouse.errors import BusyError, CorruptStoreError, StoreError
-from wandb_warehouse.schema import TABLES
-from wandb_warehouse.warehouse import Build, content_digest, last_sync, open_readonly, run_query
+from wandb_warehouse.schema import NUMBER_TABLES, TABLES
+from wandb_warehouse.warehouse import Build, content_digest, insert_rows, last_sync, open_readonly, run_query
 
 Rows = dict[str, list[dict[str, Any]]]
 Fill = Callable[[Path, Rows], Build]
@@ -51,17 +51,33 @@ def test_tables_are_those_of_the_schema(build: Build) -> None:
         "SELECT column_name, comment, is_nullable FROM duckdb_columns() "
         "WHERE table_name = '{}' AND NOT internal ORDER BY column_index"
     )
-    for table in TABLES.values():
+    stored = [*(table.stored for table in TABLES.values()), *NUMBER_TABLES.values()]
+    for table in (*stored, *TABLES.values()):
         assert _rows(build.path, sql.format(table.name)) == [
-            (column.name, column.meaning, column.name not in table.primary_key) for column in table.columns
+            (column.name, column.meaning, table.numbered or column.name not in table.primary_key)
+            for column in table.columns
         ]
-    assert _rows(build.path, "SELECT count(*) FROM duckdb_tables()") == [(len(TABLES),)]
+    assert _rows(build.path, "SELECT count(*) FROM duckdb_tables()") == [(len(stored),)]
     with duckdb.connect(str(build.path)) as connection:
         arrow = {name: connection.sql(f'FROM "{name}"').to_arrow_table().schema for name in TABLES}
     for name, table in TABLES.items():
         assert [field.type for field in table.arrow if not pa.types.is_timestamp(field.type)] == [
             field.type for field in arrow[name] if not pa.types.is_timestamp(field.type)
         ]
+
+
+def test_a_history_of_an_earlier_version_is_taken_over(published: Path) -> None:
+    """A file whose history stands in a table of that name, with its texts, keeps every row; nothing is left of it."""
+    again = _again(published)
+    with duckdb.connect(str(again.path)) as connection:
+        before = content_digest(connection)
+        connection.execute("CREATE TABLE texts AS FROM history")
+        connection.execute("DROP VIEW history; DROP TABLE history_values; DELETE FROM key_numbers")
+        connection.execute("ALTER TABLE texts RENAME TO history")
+    again.prepare_tables()
+    with duckdb.connect(str(again.path)) as connection:
+        assert {**content_digest(connection), "history_sampled": ""} == {**before, "history_sampled": ""}
+    assert _rows(again.path, "SELECT count(*) FROM duckdb_tables() WHERE table_name = 'history'") == [(0,)]
 
 
 def test_build_from_the_published_file_keeps_its_rows(published: Path) -> None:
@@ -91,17 +107,18 @@ def test_missing_columns_are_added(published: Path) -> None:
 def test_column_of_another_type_is_refused(published: Path) -> None:
     """A column that somebody changed to another type is an error that names it."""
     again = _again(published)
-    _rows(again.path, "ALTER TABLE history ALTER COLUMN step TYPE VARCHAR")
-    with pytest.raises(CorruptStoreError, match=r"history\.step is VARCHAR instead of BIGINT"):
+    _rows(again.path, "ALTER TABLE history_values ALTER COLUMN step TYPE VARCHAR")
+    with pytest.raises(CorruptStoreError, match=r"history_values\.step is VARCHAR instead of BIGINT"):
         again.prepare_tables()
 
 
 def test_delete_runs_deletes_these_runs_only(build: Build) -> None:
     """Only the rows of the named runs and tables go; the same run id in another project stays."""
-    _rows(
-        build.path,
-        "INSERT INTO history BY NAME SELECT * REPLACE ('other' AS project) FROM history WHERE run_id = 'r1'",
-    )
+    with duckdb.connect(str(build.path)) as connection:
+        connection.execute(
+            "CREATE TEMP TABLE incoming AS SELECT * REPLACE ('other' AS project) FROM history WHERE run_id = 'r1'"
+        )
+        insert_rows(connection, "history")
     build.delete_runs(["history", "run_config"], [("acme", "vision", "r1"), ("acme", "vision", "unknown")])
     assert _rows(build.path, "SELECT project, run_id, count(*) FROM history GROUP BY ALL ORDER BY ALL") == [
         ("other", "r1", 3),
@@ -181,7 +198,9 @@ def test_loader_tables_are_dropped(build: Build) -> None:
     _rows(build.path, "CREATE TABLE _dlt_loads (a INT); CREATE TABLE _dlt_version (a INT)")
     build.drop_loader_tables()
     found = _rows(build.path, "SELECT schema_name, table_name FROM duckdb_tables()")
-    assert set(found) == {("main", name) for name in TABLES}
+    assert set(found) == {("main", table.stored.name) for table in TABLES.values()} | {
+        ("main", name) for name in NUMBER_TABLES
+    }
 
 
 def test_ledger_rows_are_replaced_by_key(build: Build) -> None:

@@ -74,7 +74,7 @@ class Writer:
         keys: list[Run] = [("acme", "vision", run) for run in histories]
         with lake.lock():
             lake.mend(work)
-            build = lake.begin(work, keys)
+            build = lake.begin(work, keys, {})
             build.delete_runs(["history", "runs"], keys)
             common = {"entity": "acme", "project": "vision"}
             rows: Rows = {
@@ -442,7 +442,7 @@ def _publish_remotely(
     work.mkdir()
     lake = open_store(address)
     assert isinstance(lake, Lake)
-    build = lake.begin(work, [("acme", "vision", "r")])
+    build = lake.begin(work, [("acme", "vision", "r")], {})
     insert(build.path, {"runs": [{"entity": "acme", "project": "vision", "run_id": "r"}]})
     log_sync(build)
     lake.publish(build)
@@ -455,7 +455,7 @@ def test_two_machines_do_not_overwrite_each_other(
     """A sync of a lake elsewhere that finds another one published meanwhile publishes nothing."""
     mine, work = open_store(remote), tmp_path / "mine"
     work.mkdir()
-    build = mine.begin(work, [])
+    build = mine.begin(work, [], {})
     log_sync(build)
     _publish_remotely(remote, tmp_path / "other", log_sync, insert)
     digest = content_digest(remote)

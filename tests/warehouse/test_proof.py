@@ -8,12 +8,12 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from wandb_warehouse.errors import StoreError
 from wandb_warehouse.schema import TABLES
-from wandb_warehouse.warehouse import EXPECTATIONS, Build
+from wandb_warehouse.warehouse import EXPECTATIONS, Build, insert_rows
 from wandb_warehouse.warehouse.proof import register_runs, statement
 
 Rows = dict[str, list[dict[str, Any]]]
@@ -58,6 +58,10 @@ def _expected(counts: Iterable[tuple[tuple[str, str, str], str, int]]) -> pa.Tab
 EXPECTED = _expected((run, table, count) for run, counts in COUNTS.items() for table, count in counts.items())
 
 
+_OF = "run_number = (SELECT run_number FROM run_numbers WHERE run_id = '{}')"
+"""Rows of a run in a table whose rows are numbered."""
+
+
 def test_counts_name_every_per_run_table() -> None:
     """The expectations of these tests leave no per-run table out."""
     assert set(COUNTS[R1]) == {table.name for table in TABLES.values() if table.per_run}
@@ -72,15 +76,48 @@ def test_right_build_has_no_differences(build: Build) -> None:
 def test_row_stored_twice_is_found(build: Build, table: str) -> None:
     """A row that was loaded twice shows as a primary key stored twice, in every per-run table."""
     run_id = "r2" if table == "run_tags" else "r1"
+    where = _OF.format(run_id) if TABLES[table].numbered else f"run_id = '{run_id}'"
+    stored = TABLES[table].stored.name
     with duckdb.connect(str(build.path)) as connection:
-        connection.execute(f"INSERT INTO {table} SELECT * FROM {table} WHERE run_id = '{run_id}' LIMIT 1")
+        connection.execute(f"INSERT INTO {stored} SELECT * FROM {stored} WHERE {where} LIMIT 1")
     found = {(d.check, d.table, d.run_id) for d in build.prove(EXPECTED, [R1, R2])}
     assert {("duplicate_keys", table, run_id), ("wrong_counts", table, run_id)} <= found
 
 
 _WRONG = {
+    "name of a run lost": (
+        "DELETE FROM run_numbers WHERE run_id = 'r2'",
+        {
+            ("wrong_counts", "history", "r2", "rows stored: 0, expected: 1"),
+            (
+                "wrong_ledger",
+                "run_ledger",
+                "r2",
+                "ledger says 1 values, 1 keys, last step 0; history holds 0, 0, -1",
+            ),
+        },
+    ),
+    "name of a key lost": (
+        "DELETE FROM key_numbers WHERE key = 'acc'",
+        {
+            ("wrong_counts", "history", "r2", "rows stored: 0, expected: 1"),
+            ("orphans", "history", "r2", "rows of keys without a name: 1"),
+        },
+    ),
+    "number of a run that stands for two": (
+        "INSERT INTO run_numbers SELECT run_number, entity, project, 'r1' FROM run_numbers WHERE run_id = 'r2'",
+        {
+            ("wrong_counts", "history", "r1", "rows stored: 4, expected: 3"),
+            (
+                "wrong_ledger",
+                "run_ledger",
+                "r1",
+                "ledger says 3 values, 1 keys, last step 2; history holds 4, 2, 2",
+            ),
+        },
+    ),
     "row lost": (
-        "DELETE FROM history WHERE run_id = 'r1' AND step = 1",
+        f"DELETE FROM history_values WHERE {_OF.format('r1')} AND step = 1",
         {
             ("wrong_counts", "history", "r1", "rows stored: 2, expected: 3"),
             (
@@ -116,7 +153,7 @@ _WRONG = {
         },
     ),
     "step moved": (
-        "UPDATE history SET step = 9 WHERE run_id = 'r2'",
+        f"UPDATE history_values SET step = 9 WHERE {_OF.format('r2')}",
         {
             (
                 "wrong_ledger",
@@ -142,7 +179,7 @@ def test_what_is_wrong_is_named(build: Build, case: str) -> None:
 def test_untouched_runs_are_not_read(build: Build) -> None:
     """Damage to a run that the sync did not touch is not this proof's matter."""
     with duckdb.connect(str(build.path)) as connection:
-        connection.execute("DELETE FROM history WHERE run_id = 'r2'")
+        connection.execute(f"DELETE FROM history_values WHERE {_OF.format('r2')}")
     assert build.prove(_expected([(R1, "history", 3)]), [R1]) == []
 
 
@@ -213,6 +250,7 @@ def test_a_table_replaced_by_project_has_its_keys_once(build: Build) -> None:
         assert connection.execute("SELECT username FROM users").fetchall() == [("grace",)]
 
 
+@settings(deadline=None)
 @given(
     st.lists(
         st.tuples(
@@ -235,9 +273,17 @@ def test_history_keys_stored_twice_are_counted_exactly(rows: list[tuple[str, int
         schema=TABLES["history"].arrow,
     )
     with duckdb.connect() as connection:
+        for made in (
+            "run_numbers (run_number INTEGER, entity VARCHAR, project VARCHAR, run_id VARCHAR)",
+            "key_numbers (key_number INTEGER, key VARCHAR)",
+            (
+                "history_values (run_number INTEGER, key_number INTEGER, step BIGINT, seq BIGINT,"
+                " type VARCHAR, value DOUBLE, value_json VARCHAR)"
+            ),
+        ):
+            connection.execute(f"CREATE TABLE {made}")
         connection.register("incoming", table)
-        connection.execute("CREATE TABLE history AS FROM incoming")
+        insert_rows(connection, "history")
         register_runs(connection, [R1])
-        key = ", ".join(f'"{name}"' for name in TABLES["history"].primary_key)
-        found = connection.execute(statement("duplicate_steps", table="history", key=key)).fetchall()
+        found = connection.execute(statement("duplicate_steps", table="history_values")).fetchall()
     assert [int(detail.split(": ")[1].split(",")[0]) for *_, detail in found] == ([twice] if twice else [])

@@ -7,6 +7,7 @@ import duckdb
 import pytest
 
 from wandb_warehouse.errors import CorruptStoreError, StoreError
+from wandb_warehouse.schema import SCHEMA_VERSION
 from wandb_warehouse.schema.coverage import COVERAGE
 from wandb_warehouse.warehouse import (
     STORED_RUNS,
@@ -26,7 +27,7 @@ def test_status_counts_what_is_stored(published: Path) -> None:
         )
     found = status(published)
     assert found.size == published.stat().st_size
-    assert (found.generation, found.schema_version) == (1, 1)
+    assert (found.generation, found.schema_version) == (1, SCHEMA_VERSION)
     assert found.projects == (
         ProjectStatus(
             entity="acme",

@@ -9,6 +9,7 @@ merge     exports and live rows of one run -> its history, each row once
 sampled   sampled rows of a metric -> rows of history_sampled
 selection which keys are stored, in histories and in the documents of runs
 coverage  what a run or a project holds beside them -> its tables
+numbers   numbers for runs and keys, as our warehouse stores them
 parts     column chunks -> parquet part files, ordered by key, run and step
 """
 
@@ -27,6 +28,7 @@ from wandb_warehouse.arrow.coverage import (
 from wandb_warehouse.arrow.exports import Export, chunks_from_export, export_index
 from wandb_warehouse.arrow.history import Chunk, HistoryBatch, RunRef, chunks_from_rows, key_types
 from wandb_warehouse.arrow.merge import run_history
+from wandb_warehouse.arrow.numbers import Numbers
 from wandb_warehouse.arrow.parts import PartWriter, RunCount
 from wandb_warehouse.arrow.runs import detail_digest, listing_digest, parse_config, parse_time, run_tables
 from wandb_warehouse.arrow.sampled import sampled_table
@@ -39,6 +41,7 @@ __all__ = [
     "ExactNumber",
     "Export",
     "HistoryBatch",
+    "Numbers",
     "PartWriter",
     "RunCount",
     "RunRef",

@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from wandb_warehouse.arrow.history import KINDS, NO_STEP, Chunk, HistoryBatch, RunRef
+from wandb_warehouse.arrow.numbers import Numbers
 from wandb_warehouse.schema import TABLES, VALUE_TYPES
 
 __all__ = ["PartWriter", "RunCount"]
@@ -25,6 +26,9 @@ _READ_AT_ONCE = 122_880
 """Rows of a row group, the same as of DuckDB's: it takes each over as it reads it and holds no more."""
 
 _NAMES = ("entity", "project", "run_id", "key")
+_VALUES = ("step", "seq", "type", "value", "value_json")
+_PLAIN = {"step", "value", "value_json"}
+"""Columns whose values are too many to be worth a dictionary."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,13 +62,17 @@ class PartWriter:
     ([{'key': 'loss', 'step': 0, 'value': 1.5}], RunCount(rows=1, values=1, keys=1, last_step=0))
     """
 
-    def __init__(self, directory: Path, table: str = "history", target_values: int = 4_000_000) -> None:
-        """Write parts named `<table>-<number>.parquet`, of about `target_values` values, into `directory`.
+    def __init__(
+        self, directory: Path, numbers: Numbers | None = None, *, target_values: int = 4_000_000
+    ) -> None:
+        """Write parts named `history-<number>.parquet`, of about `target_values` values, into `directory`.
 
+        With `numbers` the files have the columns of the stored table, else those of `history` as it is declared.
         Long JSON texts count as several values, so that a part's memory is bounded by the target too.
         """
         self._directory = directory
-        self._table = table
+        self._numbers = numbers
+        self._schema = _NAMED if numbers is None else _NUMBERED
         self._target = target_values
         self._chunks: list[Chunk] = []
         self._held = 0
@@ -102,20 +110,38 @@ class PartWriter:
         chunks = _in_order(self._chunks)
         self._chunks, self._held = [], 0
         self._parts += 1
-        path = self._directory / f"{self._table}-{self._parts:05d}.parquet"
+        path = self._directory / f"history-{self._parts:05d}.parquet"
         partial = path.with_suffix(".partial")
         with pq.ParquetWriter(
             partial,
-            _ENCODED,
+            self._schema,
             compression="lz4",  # the files live for seconds: time counts, not size
             write_statistics=False,  # they are read whole
-            use_dictionary=[*_NAMES, "seq", "type"],
+            use_dictionary=[name for name in self._schema.names if name not in _PLAIN],
             column_encoding={"step": "DELTA_BINARY_PACKED"},
             store_schema=False,  # plain strings for any reader, however the pages are encoded
         ) as writer:
             for group in _groups(chunks, ROW_GROUP):
-                writer.write_batch(_batch(group), row_group_size=_READ_AT_ONCE)
+                columns = [*self._identity(group), *_values(group)]
+                batch = pa.RecordBatch.from_arrays(columns, schema=self._schema)
+                writer.write_batch(batch, row_group_size=_READ_AT_ONCE)
         return partial.rename(path)
+
+    def _identity(self, chunks: list[Chunk]) -> list[pa.Array]:
+        """Say of every value which run and key it is of."""
+        lengths = [len(chunk) for chunk in chunks]
+        if self._numbers is not None:
+            return [
+                _repeated([self._numbers.run(chunk.run) for chunk in chunks], lengths),
+                _repeated([self._numbers.key(chunk.key) for chunk in chunks], lengths),
+            ]
+        runs = [chunk.run for chunk in chunks]
+        return [
+            _names([run.entity for run in runs], lengths),
+            _names([run.project for run in runs], lengths),
+            _names([run.run_id for run in runs], lengths),
+            _names([chunk.key for chunk in chunks], lengths),
+        ]
 
 
 def _in_order(chunks: list[Chunk]) -> Iterator[Chunk]:
@@ -136,7 +162,7 @@ def _in_order(chunks: list[Chunk]) -> Iterator[Chunk]:
 
 def _sorted(chunks: list[Chunk]) -> Chunk:
     """Put overlapping chunks of one key and run into one, by step and seq."""
-    batch = _batch(chunks)
+    batch = pa.RecordBatch.from_arrays(_values(chunks), names=_VALUES)
     batch = batch.take(pc.sort_indices(batch, [("step", "ascending"), ("seq", "ascending")]))
     step, seq, value, kind, text = (
         batch.column(name) for name in ("step", "seq", "value", "type", "value_json")
@@ -158,23 +184,16 @@ def _groups(chunks: Iterator[Chunk], size: int) -> Iterator[list[Chunk]]:
         yield group
 
 
-def _batch(chunks: list[Chunk]) -> pa.RecordBatch:
-    """Put chunks one after another, names and kinds as dictionary columns."""
+def _values(chunks: list[Chunk]) -> list[pa.Array]:
+    """Put the values of chunks one after another, in the order of `_VALUES`; kinds as a dictionary column."""
     lengths = [len(chunk) for chunk in chunks]
-    return pa.RecordBatch.from_arrays(
-        [
-            _names([chunk.run.entity for chunk in chunks], lengths),
-            _names([chunk.run.project for chunk in chunks], lengths),
-            _names([chunk.run.run_id for chunk in chunks], lengths),
-            _names([chunk.key for chunk in chunks], lengths),
-            pa.concat_arrays([chunk.step for chunk in chunks]),
-            _filled([chunk.seq for chunk in chunks], lengths, pa.scalar(0, pa.int64())),
-            _kinds(chunks, lengths),
-            pa.concat_arrays([chunk.value for chunk in chunks]),
-            _filled([chunk.value_json for chunk in chunks], lengths, pa.scalar(None, pa.string())),
-        ],
-        schema=_ENCODED,
-    )
+    return [
+        pa.concat_arrays([chunk.step for chunk in chunks]),
+        _filled([chunk.seq for chunk in chunks], lengths, pa.scalar(0, pa.int64())),
+        _kinds(chunks, lengths),
+        pa.concat_arrays([chunk.value for chunk in chunks]),
+        _filled([chunk.value_json for chunk in chunks], lengths, pa.scalar(None, pa.string())),
+    ]
 
 
 # Below, what is the same in all chunks, as it mostly is, is written in one piece and not chunk by chunk.
@@ -183,13 +202,19 @@ def _batch(chunks: list[Chunk]) -> pa.RecordBatch:
 def _names(names: list[str], lengths: list[int]) -> pa.DictionaryArray:
     """Give one name a chunk as one a value."""
     encoded = pa.array(names, pa.string()).dictionary_encode()
-    places = [pa.scalar(place, pa.int32()) for place in range(len(encoded.dictionary))]
-    if len(places) == 1:
-        indices = pa.repeat(places[0], sum(lengths))
-    else:
-        runs = zip(encoded.indices.to_pylist(), lengths, strict=True)
-        indices = pa.concat_arrays([pa.repeat(places[place], length) for place, length in runs])
-    return pa.DictionaryArray.from_arrays(indices, encoded.dictionary)
+    return pa.DictionaryArray.from_arrays(_repeated(encoded.indices.to_pylist(), lengths), encoded.dictionary)
+
+
+def _repeated(numbers: list[int], lengths: list[int]) -> pa.Int32Array:
+    """Give one number a chunk as one a value."""
+    if len(set(numbers)) == 1:
+        return pa.repeat(pa.scalar(numbers[0], pa.int32()), sum(lengths))
+    return pa.concat_arrays(
+        [
+            pa.repeat(pa.scalar(number, pa.int32()), length)
+            for number, length in zip(numbers, lengths, strict=True)
+        ]
+    )
 
 
 def _filled(columns: list[pa.Array | None], lengths: list[int], filling: pa.Scalar) -> pa.Array:
@@ -228,10 +253,14 @@ _DICTIONARIES = {
     **dict.fromkeys(_NAMES, pa.dictionary(pa.int32(), pa.string())),
     "type": pa.dictionary(pa.int8(), pa.string()),
 }
-_ENCODED = pa.schema(
-    [
-        pa.field(field.name, _DICTIONARIES.get(field.name, field.type), nullable=field.nullable)
-        for field in TABLES["history"].arrow
-    ]
+"""Repeated texts as dictionaries; readers of the file see plain text."""
+
+_NAMED, _NUMBERED = (
+    pa.schema(
+        [
+            pa.field(field.name, _DICTIONARIES.get(field.name, field.type), nullable=field.nullable)
+            for field in table.arrow
+        ]
+    )
+    for table in (TABLES["history"], TABLES["history"].stored)
 )
-"""The history table with repeated texts as dictionaries; readers of the file see plain text."""

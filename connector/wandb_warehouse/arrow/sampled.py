@@ -6,19 +6,28 @@ from typing import Any
 import pyarrow as pa
 
 from wandb_warehouse.arrow.history import NO_STEP, RunRef, Sequencer, column, repeats, unquoted
+from wandb_warehouse.arrow.numbers import Numbers
 from wandb_warehouse.arrow.text import escape
 from wandb_warehouse.errors import FatalRemoteError
 from wandb_warehouse.schema import TABLES
 
 __all__ = ["sampled_table"]
 
-_SCHEMA = TABLES["history_sampled"].arrow
+_TABLE = TABLES["history_sampled"]
 
 
 def sampled_table(
-    run: RunRef, key: str, rows: Sequence[Mapping[str, Any]], types: Mapping[str, set[str]], samples: int
+    run: RunRef,
+    key: str,
+    rows: Sequence[Mapping[str, Any]],
+    types: Mapping[str, set[str]],
+    samples: int,
+    *,
+    numbers: Numbers | None = None,
 ) -> pa.Table:
     """Turn rows holding `_step` and `key` into table rows, in step order; `samples` is what was asked for.
+
+    With `numbers` they have the columns of the stored table, else those of `history_sampled` as it is declared.
 
     `types` (see `key_types`) tells numbers in quotes from strings. Steps may be doubles. A `FatalRemoteError`
     where a step is no whole number.
@@ -36,10 +45,13 @@ def sampled_table(
     seq = Sequencer(repeats(steps)).number(name, steps)
     value, kind, value_json = column(unquoted(key, [value for _, value in pairs], types))
     count = len(pairs)
-    texts = (run.entity, run.project, run.run_id, name)
+    if numbers is None:
+        identity = [pa.scalar(text, pa.string()) for text in (run.entity, run.project, run.run_id, name)]
+    else:
+        identity = [pa.scalar(number, pa.int32()) for number in (numbers.run(run), numbers.key(name))]
     return pa.Table.from_arrays(
         [
-            *(pa.repeat(pa.scalar(text, pa.string()), count) for text in texts),
+            *(pa.repeat(constant, count) for constant in identity),
             steps,
             pa.repeat(pa.scalar(0, pa.int64()), count) if seq is None else seq,
             pa.repeat(pa.scalar(kind, pa.string()), count)
@@ -49,7 +61,7 @@ def sampled_table(
             pa.nulls(count, pa.string()) if value_json is None else value_json,
             pa.repeat(pa.scalar(samples, pa.int64()), count),
         ],
-        schema=_SCHEMA,
+        schema=_TABLE.arrow if numbers is None else _TABLE.stored.arrow,
     )
 
 

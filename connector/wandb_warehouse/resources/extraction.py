@@ -19,6 +19,7 @@ from typing import Any, Self
 import pyarrow as pa
 
 from wandb_warehouse.arrow import (
+    Numbers,
     RunCount,
     RunRef,
     Selection,
@@ -119,6 +120,7 @@ class Extraction:
         tables: Sequence[str] = (),
         deadline: Deadline = Deadline(),  # noqa: B008 - without seconds it never passes
         coverage: CoverageOptions = CoverageOptions(),  # noqa: B008 - frozen: one shared default is safe
+        numbers: Numbers | None = None,
     ) -> None:
         self.scopes = tuple(projects)
         self.report = ExtractionReport()
@@ -131,6 +133,7 @@ class Extraction:
         self._sweep = sweep
         self._full_refresh = full_refresh
         self._deadline = deadline
+        self._numbers = numbers
         self.left: set[RunRef] = set()
         """Runs whose history was left for the next sync."""
         self.coverage = Coverage(marks, self.report, coverage, selection, deadline)
@@ -176,7 +179,14 @@ class Extraction:
         tasks = [moved.task for moved in details.moved if moved.task is not None]
         with self._session() as (loop, client):
             self.report.phase = "history"
-            reader = HistoryReader(client, self._work(), self.report, self._wanted.selection, self._deadline)
+            reader = HistoryReader(
+                client,
+                self._work(),
+                self.report,
+                self._wanted.selection,
+                self._deadline,
+                numbers=self._numbers,
+            )
             yield from loop.iterate(reader.read(tasks))
         self._outcomes, self._counts = reader.outcomes, reader.writer.counts
         self._leave(tasks, reader.outcomes)
@@ -190,7 +200,9 @@ class Extraction:
             return
         with self._session() as (loop, client):
             self.report.phase = "history"
-            reader = SampleReader(client, self.report, self._wanted.samples, self._deadline)
+            reader = SampleReader(
+                client, self.report, self._wanted.samples, self._deadline, numbers=self._numbers
+            )
             yield from loop.call(reader.read(tasks, self._work()))
         self._sampled = reader.outcomes
         self._leave(tasks, reader.outcomes)

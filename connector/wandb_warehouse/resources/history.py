@@ -19,7 +19,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from wandb_warehouse.arrow import Export, HistoryBatch, PartWriter, RunRef, Selection, run_history
+from wandb_warehouse.arrow import Export, HistoryBatch, Numbers, PartWriter, RunRef, Selection, run_history
 from wandb_warehouse.arrow.history import NO_STEP, index_rows
 from wandb_warehouse.arrow.merge import SAME_MOMENT
 from wandb_warehouse.client import ExpiredUrlError, Exports, WandbClient
@@ -190,9 +190,11 @@ class HistoryReader:
         report: ExtractionReport,
         selection: Selection = Selection(),  # noqa: B008 - frozen: one shared default is safe
         deadline: Deadline = Deadline(),  # noqa: B008 - without seconds it never passes
+        *,
+        numbers: Numbers | None = None,
     ) -> None:
         self.outcomes: dict[RunRef, RunOutcome] = {}
-        self.writer = PartWriter(directory)
+        self.writer = PartWriter(directory, numbers)
         self._client = client
         self._directory = directory
         self._report = report

@@ -10,7 +10,9 @@ from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
 
-from wandb_warehouse.arrow import RunRef, sampled_table
+import pyarrow as pa
+
+from wandb_warehouse.arrow import Numbers, RunRef, sampled_table
 from wandb_warehouse.client import Sample, WandbClient
 from wandb_warehouse.resources.deadline import Deadline
 from wandb_warehouse.resources.details import one_line, parts
@@ -50,13 +52,20 @@ class SampleReader:
     """Samples the histories of many runs; `outcomes` tells how it went, run by run."""
 
     def __init__(
-        self, client: WandbClient, report: ExtractionReport, samples: int, deadline: Deadline
+        self,
+        client: WandbClient,
+        report: ExtractionReport,
+        samples: int,
+        deadline: Deadline,
+        *,
+        numbers: Numbers | None = None,
     ) -> None:
         self.outcomes: dict[RunRef, SampleOutcome] = {}
         self._client = client
         self._report = report
         self._samples = samples
         self._deadline = deadline
+        self._numbers = numbers
 
     async def read(self, tasks: Sequence[SampleTask], directory: Path) -> list[Part]:
         """Give the part file of all samples; none where there is no row.
@@ -79,7 +88,9 @@ class SampleReader:
             answers = iter(await self._client.sampled_rows(run.entity, run.project, asks))
             tables = [
                 [
-                    sampled_table(task.run, key, next(answers), task.key_types, self._samples)
+                    sampled_table(
+                        task.run, key, next(answers), task.key_types, self._samples, numbers=self._numbers
+                    )
                     for key in task.keys
                 ]
                 for task in group
@@ -91,8 +102,8 @@ class SampleReader:
                 return
         else:
             for task, found in zip(group, tables, strict=True):
-                for table in found:
-                    await asyncio.to_thread(spool.add, "history_sampled", table)
+                if found:
+                    await asyncio.to_thread(spool.add, "history_sampled", pa.concat_tables(found))
                 self._conclude(task.run, SampleOutcome(sum(table.num_rows for table in found)))
             return
         for part in parts(group):

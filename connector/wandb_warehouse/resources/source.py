@@ -1,7 +1,7 @@
 """The dlt source: one thin resource per table over one shared extraction."""
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, Literal
+from typing import Any
 
 import dlt
 from dlt.common.schema.typing import TColumnSchema, TDeleteInsertStrategyDict
@@ -15,7 +15,7 @@ from wandb_warehouse.resources.marks import DltStateMarks
 from wandb_warehouse.resources.scopes import parse_projects
 from wandb_warehouse.resources.spool import Part
 from wandb_warehouse.resources.wanted import DEFAULT_SAMPLES, HistoryMode
-from wandb_warehouse.schema import RUN_KEY, TABLES, Table
+from wandb_warehouse.schema import RUN_KEY, TABLES, Kind, Table
 from wandb_warehouse.settings import resolve_connection
 
 __all__ = ["RESOURCES", "extraction_source", "wandb_source"]
@@ -32,8 +32,6 @@ RESOURCES = (
     *COVERAGE,
 )
 """Names of the resources, which are also the names of the tables they load."""
-
-WriteMode = Literal["merge", "append"]
 
 _MERGE: TDeleteInsertStrategyDict = {"disposition": "merge", "strategy": "delete-insert"}
 
@@ -108,24 +106,27 @@ def wandb_source(
             )
         return extraction
 
-    return _resources(shared, "merge", OPT_IN | UNSIFTED if exclude else OPT_IN)
+    return _resources(shared, OPT_IN | UNSIFTED if exclude else OPT_IN)
 
 
 @dlt.source(name="wandb", section="wandb")
-def extraction_source(extraction: Extraction, mode: WriteMode = "append") -> Any:
-    """Wrap an extraction that is already under way; for a destination that replaces moved runs itself."""
-    return _resources(lambda: extraction, mode, OPT_IN)
+def extraction_source(extraction: Extraction) -> Any:
+    """Wrap an extraction that is already under way; for a build, which replaces moved runs itself.
+
+    Rows go into the tables in which the build stores them (`Table.stored`): the extraction has to number them.
+    """
+    return _resources(lambda: extraction, OPT_IN, build=True)
 
 
 def _resources(
-    shared: Callable[[], Extraction], mode: WriteMode, unless_named: frozenset[str]
+    shared: Callable[[], Extraction], unless_named: frozenset[str], *, build: bool = False
 ) -> list[DltResource]:
-    return [_resource(TABLES[name], shared, mode, selected=name not in unless_named) for name in RESOURCES]
+    return [
+        _resource(TABLES[name], shared, build=build, selected=name not in unless_named) for name in RESOURCES
+    ]
 
 
-def _resource(
-    table: Table, shared: Callable[[], Extraction], mode: WriteMode, *, selected: bool
-) -> DltResource:
+def _resource(table: Table, shared: Callable[[], Extraction], *, build: bool, selected: bool) -> DltResource:
     def parts() -> Iterator[Any]:
         extraction = shared()
         phases = {"history": extraction.history, "history_sampled": extraction.sampled}
@@ -139,13 +140,15 @@ def _resource(
 
     # The rows of a run in its small tables come complete, so they replace all it had; history comes in tails.
     whole_run = table.per_run and table.name != "history"
+    target = table.stored if build else table
     factory = dlt.resource(
         parts,
         name=table.name,
-        columns=column_hints(table),
-        primary_key=list(table.primary_key),
-        merge_key=list(RUN_KEY) if whole_run else (),
-        write_disposition=_MERGE if mode == "merge" else "append",
+        table_name=target.name,
+        columns=column_hints(target),
+        primary_key=list(target.primary_key),
+        merge_key=list(RUN_KEY) if whole_run and not build else (),
+        write_disposition="append" if build else _MERGE,
         file_format="parquet",
         selected=selected,
         schema_contract={"tables": "evolve", "columns": "freeze", "data_type": "freeze"},
@@ -154,12 +157,19 @@ def _resource(
     return resource
 
 
+_DATA_TYPES: dict[Kind, TColumnSchema] = {
+    **{kind: {"data_type": kind} for kind in ("text", "json", "bigint", "double", "bool", "timestamp")},
+    "integer": {"data_type": "bigint", "precision": 32},
+    "value_type": {"data_type": "text"},
+}
+
+
 def column_hints(table: Table) -> dict[str, TColumnSchema]:
     """Return dlt's column hints of a declared table."""
     return {
         column.name: {
             "name": column.name,
-            "data_type": column.kind,
+            **_DATA_TYPES[column.kind],
             "nullable": column.name not in table.primary_key,
             "description": column.meaning,
         }

@@ -8,8 +8,6 @@ from typing import Self
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from wandb_warehouse.schema import TABLES
-
 __all__ = ["Part", "TableSpool"]
 
 
@@ -31,12 +29,12 @@ class TableSpool:
         self._rows: dict[str, int] = {}
 
     def add(self, name: str, table: pa.Table) -> None:
-        """Append rows of one table; its schema is the declared one."""
+        """Append rows of one table, all with the schema of the first."""
         if table.num_rows == 0:
             return
         if name not in self._writers:
             path = self._directory / f"{name}.parquet"
-            self._writers[name] = pq.ParquetWriter(path, TABLES[name].arrow, compression="zstd")
+            self._writers[name] = pq.ParquetWriter(path, table.schema, compression="zstd")
         self._writers[name].write_table(table)
         self._rows[name] = self._rows.get(name, 0) + table.num_rows
 

@@ -9,17 +9,19 @@ Names of metrics and config entries are data in these tables, never column names
 from wandb_warehouse.schema.coverage import COVERAGE
 from wandb_warehouse.schema.vocabulary import (
     ENTITY,
+    NUMBER_TABLES,
     PROJECT,
     RUN_COLUMNS,
     RUN_KEY,
     VALUE_COLUMNS,
     Column,
+    Kind,
     Table,
 )
 
-__all__ = ["RUN_KEY", "SCHEMA_VERSION", "TABLES", "VALUE_TYPES", "Column", "Table"]
+__all__ = ["NUMBER_TABLES", "RUN_KEY", "SCHEMA_VERSION", "TABLES", "VALUE_TYPES", "Column", "Kind", "Table"]
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 """Version of this vocabulary, kept in every warehouse; a newer one than ours is refused."""
 
 VALUE_TYPES = ("number", "bool", "string", "json", "null")
@@ -142,6 +144,7 @@ _DECLARED = (
         ),
         (*RUN_KEY, "key", "step", "seq"),
         per_run=True,
+        numbered=True,
     ),
     Table(
         "history_sampled",
@@ -156,6 +159,7 @@ _DECLARED = (
         ),
         (*RUN_KEY, "key", "step", "seq"),
         per_run=True,
+        numbered=True,
     ),
     *COVERAGE,
     Table(

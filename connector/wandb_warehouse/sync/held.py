@@ -6,8 +6,11 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+
+from wandb_warehouse.arrow import Numbers, RunRef
 from wandb_warehouse.resources import Cursor, Pending, ProjectMarks, RunMark
-from wandb_warehouse.warehouse import last_sync, stored_runs
+from wandb_warehouse.warehouse import last_sync, stored_numbers, stored_runs
 
 __all__ = ["Held", "RunKey", "cursors_to_json"]
 
@@ -26,6 +29,8 @@ class Held:
     cursors: Mapping[tuple[str, str], Cursor]
     runs: Mapping[RunKey, Mapping[str, Any]]
     pending: Mapping[tuple[str, str], Pending] = field(default_factory=dict)
+    stands_for: Mapping[str, pa.Table] = field(default_factory=dict)
+    """What the file's numbers stand for: `run_numbers` and `key_numbers`."""
 
     @classmethod
     def read(cls, warehouse: Path | str) -> "Held":
@@ -47,12 +52,23 @@ class Held:
                 (p["entity"], p["project"]): {name: set(ids) for name, ids in p.get("pending", {}).items()}
                 for p in last.projects
             },
+            stored_numbers(warehouse),
         )
 
     @property
     def sweeps(self) -> bool:
         """Whether it is time to list large projects whole."""
         return self.generation % _SWEEP_EVERY == 0
+
+    def numbers(self) -> Numbers:
+        """The numbers of the file, for the extraction to count on from."""
+        if not self.stands_for:
+            return Numbers()
+        runs, keys = self.stands_for["run_numbers"].to_pylist(), self.stands_for["key_numbers"].to_pylist()
+        return Numbers(
+            {RunRef(row["entity"], row["project"], row["run_id"]): row["run_number"] for row in runs},
+            {row["key"]: row["key_number"] for row in keys},
+        )
 
     def marks(self) -> dict[tuple[str, str], ProjectMarks]:
         """Marks of every project, for the extraction."""

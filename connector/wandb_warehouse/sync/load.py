@@ -8,6 +8,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from wandb_warehouse.arrow import Numbers
 from wandb_warehouse.client import Stats
 from wandb_warehouse.errors import ProofError
 from wandb_warehouse.resources import (
@@ -39,6 +40,7 @@ class Load:
         extraction: Extraction,
         marks: KnownMarks,
         held: "Held",
+        numbers: Numbers,
         work: Path,
         clock: PhaseClock,
         stats: Stats,
@@ -49,6 +51,7 @@ class Load:
         self._marks = marks
         self._held = held
         self._cursors = held.cursors
+        self._numbers = numbers
         self._work = work
         self._clock = clock
         self._stats = stats
@@ -70,42 +73,62 @@ class Load:
         self._extraction.report.phase = "loading"
         results = self._extraction.results
         with phase("load"):
-            outcomes = self._extraction.coverage.outcomes
-            touched = [_key(result) for result in results]
-            beside = (run for name, each in outcomes.items() if TABLES[name].per_run for run in each.rows)
-            build = self._store.begin(self._work, {*touched, *beside})
-            build.delete_runs(self._options.detail_tables, [_key(r) for r in results if r.details_changed])
-            build.delete_runs(["history"], [_key(r) for r in results if r.outcome and r.outcome.replaces])
-            build.delete_runs(["history_sampled"], [_key(r) for r in results if _sampled(r)])
-            if not self._options.resources or "projects" in self._options.resources:
-                projects = self._extraction.moved_projects()
-                build.delete_projects([(path.entity, path.project) for path in projects])
-            for name, outcome in outcomes.items():
-                if TABLES[name].per_run:
-                    build.delete_runs([name], outcome.rows)
-                build.delete_project_rows(name, outcome.projects)
-                for keys in outcome.keys:
-                    build.delete_keys(name, keys)
+            build = self._store.begin(self._work, self._touched(results), self._numbers.new())
+            with build.session():
+                self._make_room(build, results)
             pipeline.normalize()
             pipeline.load(raise_on_failed_jobs=True)
-            build.refresh_metrics(touched)
-            build.write_ledger(self._ledger(build, results))
-        self._extraction.report.phase = "proving"
-        with phase("prove"):
-            differences = build.prove(self._expectations(results), touched)
-            for name, outcome in outcomes.items():
-                differences += build.prove_table(name, outcome.rows if TABLES[name].per_run else None)
-            _raise_differences(differences)
+        with build.session():
+            touched = [_key(result) for result in results]
+            with phase("load"):
+                build.refresh_metrics(touched)
+                build.write_ledger(self._ledger(build, results))
+            self._extraction.report.phase = "proving"
+            with phase("prove"):
+                self._prove(build, results)
+            with phase("publish"):
+                fill(report, self._extraction.report, self._stats)
+                report.generation = build.write_sync_log(
+                    started_at=self._extraction.started_at(),
+                    finished_at=datetime.now(UTC),
+                    package_version=version("wandb-warehouse"),
+                    projects=cursors_to_json({**self._cursors, **self._marks.cursors}, self._marks.left),
+                    report=report.to_dict(),
+                )
         with phase("publish"):
-            fill(report, self._extraction.report, self._stats)
-            report.generation = build.write_sync_log(
-                started_at=self._extraction.started_at(),
-                finished_at=datetime.now(UTC),
-                package_version=version("wandb-warehouse"),
-                projects=cursors_to_json({**self._cursors, **self._marks.cursors}, self._marks.left),
-                report=report.to_dict(),
-            )
             self._store.publish(build)
+
+    def _touched(self, results: Sequence[RunResult]) -> set[RunKey]:
+        """Runs of which anything is loaded anew."""
+        beside = self._extraction.coverage.outcomes.items()
+        runs = (run for name, outcome in beside if TABLES[name].per_run for run in outcome.rows)
+        return {*map(_key, results), *runs}
+
+    def _make_room(self, build: Build, results: Sequence[RunResult]) -> None:
+        """Take the rows that are loaded anew out of the build."""
+        build.delete_runs(self._options.detail_tables, [_key(r) for r in results if r.details_changed])
+        build.delete_runs(["history"], [_key(r) for r in results if r.outcome and r.outcome.replaces])
+        build.delete_runs(["history_sampled"], [_key(r) for r in results if _sampled(r)])
+        if not self._options.resources or "projects" in self._options.resources:
+            projects = self._extraction.moved_projects()
+            build.delete_projects([(path.entity, path.project) for path in projects])
+        for name, outcome in self._extraction.coverage.outcomes.items():
+            if TABLES[name].per_run:
+                build.delete_runs([name], outcome.rows)
+            build.delete_project_rows(name, outcome.projects)
+            for keys in outcome.keys:
+                build.delete_keys(name, keys)
+
+    def _prove(self, build: Build, results: Sequence[RunResult]) -> None:
+        """Compare the build with what was read.
+
+        Raises:
+            ProofError: they differ.
+        """
+        differences = build.prove(self._expectations(results), map(_key, results))
+        for name, outcome in self._extraction.coverage.outcomes.items():
+            differences += build.prove_table(name, outcome.rows if TABLES[name].per_run else None)
+        _raise_differences(differences)
 
     def _ledger(self, build: Build, results: Sequence[RunResult]) -> pa.Table:
         counts = {

@@ -47,6 +47,7 @@ def sync(options: SyncOptions, watch: SyncWatch | None = None) -> SyncReport:
         client = WandbClient(options.connection, governor=governor)
         parts = work / "parts"
         parts.mkdir()
+        numbers = held.numbers()
         extraction = Extraction(
             options.projects,
             lambda: client,
@@ -65,6 +66,7 @@ def sync(options: SyncOptions, watch: SyncWatch | None = None) -> SyncReport:
                 reread_projects=options.sweep is True,
                 metadata_files=options.metadata_files,
             ),
+            numbers=numbers,
         )
         showing = watch(extraction.report, client.stats) if watch else nullcontext()
         with showing, extraction, _as_warehouse_errors(store.name):
@@ -77,6 +79,7 @@ def sync(options: SyncOptions, watch: SyncWatch | None = None) -> SyncReport:
                     extraction=extraction,
                     marks=marks,
                     held=held,
+                    numbers=numbers,
                     work=work,
                     clock=clock,
                     stats=client.stats,

@@ -8,6 +8,7 @@ from wandb_warehouse.warehouse.build import Build
 from wandb_warehouse.warehouse.connection import Answer, open_hardened, open_readonly, run_query, stream_query
 from wandb_warehouse.warehouse.digest import content_digest
 from wandb_warehouse.warehouse.lock import WarehouseLock
+from wandb_warehouse.warehouse.numbering import insert_rows
 from wandb_warehouse.warehouse.proof import EXPECTATIONS, Difference
 from wandb_warehouse.warehouse.status import (
     STORED_RUNS,
@@ -17,6 +18,7 @@ from wandb_warehouse.warehouse.status import (
     TroubledRun,
     last_sync,
     status,
+    stored_numbers,
     stored_runs,
 )
 from wandb_warehouse.warehouse.store import DESTINATIONS, Destination, Store, open_store
@@ -38,6 +40,7 @@ __all__ = [
     "TroubledRun",
     "WarehouseLock",
     "content_digest",
+    "insert_rows",
     "last_sync",
     "load_sql_files",
     "open_hardened",
@@ -46,6 +49,7 @@ __all__ = [
     "render",
     "run_query",
     "status",
+    "stored_numbers",
     "stored_runs",
     "stream_query",
 ]

@@ -1,8 +1,8 @@
 """The private database of one sync: made beside the published file, filled, proven, then published.
 
 Every method opens the file and closes it again, so that the loader can open it between them (DuckDB admits
-one configuration of a file in a process). A build that is never published is thrown away with its
-directory.
+one configuration of a file in a process); a `session` keeps it open over several. A build that is never
+published is thrown away with its directory.
 """
 
 import json
@@ -18,8 +18,9 @@ import duckdb
 import pyarrow as pa
 
 from wandb_warehouse.errors import CorruptStoreError, StoreError
-from wandb_warehouse.schema import SCHEMA_VERSION, TABLES, Table
+from wandb_warehouse.schema import NUMBER_TABLES, SCHEMA_VERSION, TABLES, VALUE_TYPES, Table
 from wandb_warehouse.warehouse.instance import open_file, open_private
+from wandb_warehouse.warehouse.numbering import insert_rows, unnumbered_tables, write_numbers
 from wandb_warehouse.warehouse.proof import Difference, prove, prove_table, register_runs, statement
 from wandb_warehouse.warehouse.views import create_views
 
@@ -32,9 +33,11 @@ SQL_TYPES = {
     "text": "VARCHAR",
     "json": "JSON",
     "bigint": "BIGINT",
+    "integer": "INTEGER",
     "double": "DOUBLE",
     "bool": "BOOLEAN",
     "timestamp": "TIMESTAMP WITH TIME ZONE",
+    "value_type": f"ENUM({', '.join(map(repr, VALUE_TYPES))})",
 }
 """DuckDB's type for every kind of column; the same as dlt's, which then finds its tables complete."""
 
@@ -56,6 +59,7 @@ class Build:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self._connection: duckdb.DuckDBPyConnection | None = None
 
     @classmethod
     def create(cls, published: Path | None, workdir: Path) -> Self:
@@ -81,7 +85,20 @@ class Build:
         return cls(path)
 
     @contextmanager
+    def session(self) -> Iterator[None]:
+        """Keep the file open over several methods: opening it takes longer than most of them."""
+        with self._open() as connection:
+            self._connection = connection
+            try:
+                yield
+            finally:
+                self._connection = None
+
+    @contextmanager
     def _open(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        if self._connection is not None:
+            yield self._connection
+            return
         connection = open_private(self.path)
         try:
             with connection:
@@ -106,8 +123,14 @@ class Build:
             present: dict[str, dict[str, str]] = {}
             for table, column, kind in rows:
                 present.setdefault(table, {})[column] = kind
-            script = [ddl for table in TABLES.values() for ddl in _table_ddl(table, present.get(table.name))]
-            connection.execute(";\n".join(["BEGIN", *script, "COMMIT"]))
+            connection.begin()
+            stored = [*NUMBER_TABLES.values(), *(table.stored for table in TABLES.values())]
+            connection.execute(";\n".join(ddl for t in stored for ddl in _table_ddl(t, present.get(t.name))))
+            for name in list(unnumbered_tables(connection)):
+                insert_rows(connection, name, rows=name)
+                connection.execute(f'DROP TABLE "{name}"')
+            create_views(connection, only={table.name for table in TABLES.values() if table.numbered})
+            connection.commit()
 
     def delete_runs(self, tables: Sequence[str], runs: Iterable[tuple[str, str, str]]) -> None:
         """Delete the rows of `runs` (entity, project, run_id) from per-run tables, in one transaction.
@@ -120,12 +143,21 @@ class Build:
             raise StoreError(
                 f"rows of {', '.join(wrong)} do not belong to runs", mend="name per-run tables only"
             )
+        runs = set(runs)
+        if not runs:
+            return
         with self._open() as connection:
             register_runs(connection, runs)
             connection.begin()
-            for name in tables:
-                connection.execute(statement("delete_runs", table=name))
+            for table in map(TABLES.__getitem__, tables):
+                text = "delete_numbered" if table.numbered else "delete_runs"
+                connection.execute(statement(text, table=table.stored.name))
             connection.commit()
+
+    def write_numbers(self, new: Mapping[str, pa.Table]) -> None:
+        """Add what new numbers of runs and keys stand for, as rows of `run_numbers` and `key_numbers` by name."""
+        with self._open() as connection:
+            write_numbers(connection, new)
 
     def delete_projects(self, projects: Iterable[tuple[str, str]]) -> None:
         """Delete the rows of `projects` (entity, project) from `projects`; their runs stay."""
@@ -178,7 +210,7 @@ class Build:
             connection.register("incoming", rows)
             connection.begin()
             connection.execute(statement("delete_runs", table="run_ledger"))
-            connection.execute(statement("insert_rows", table="run_ledger"))
+            insert_rows(connection, "run_ledger")
             connection.commit()
 
     def write_sync_log(
@@ -211,7 +243,7 @@ class Build:
                 "report": json.dumps(report, ensure_ascii=False, allow_nan=False),
             }
             connection.register("incoming", pa.Table.from_pylist([row], schema=TABLES["sync_log"].arrow))
-            connection.execute(statement("insert_rows", table="sync_log"))
+            insert_rows(connection, "sync_log")
             return int(last) + 1
 
     def prove(self, expectations: pa.Table, touched: Iterable[tuple[str, str, str]]) -> list[Difference]:

@@ -10,7 +10,7 @@ import duckdb
 import pyarrow as pa
 
 from wandb_warehouse.errors import StoreError
-from wandb_warehouse.schema import RUN_KEY, TABLES
+from wandb_warehouse.schema import RUN_KEY, TABLES, Table
 
 __all__ = ["EXPECTATIONS", "Difference", "prove", "prove_table", "register_runs", "statement"]
 
@@ -28,8 +28,12 @@ every touched run: without a row of its own a run must have none.
 """
 
 
-_DUPLICATES: dict[tuple[str, ...], str] = {(*RUN_KEY, "key", "step", "seq"): "duplicate_steps"}
-"""Primary keys with a statement of their own to find them stored twice: the one of the history, for its size."""
+_NUMBERED = {
+    "duplicate_keys": "duplicate_steps",
+    "wrong_counts": "wrong_counts_numbered",
+    "orphans": "orphans_numbered",
+}
+"""Checks and their statements for tables whose rows are numbered: those are the large ones."""
 
 
 @dataclass(frozen=True)
@@ -98,20 +102,35 @@ def prove(
     connection.register("expectations", expectations)
     found: list[Difference] = []
 
-    def check(name: str, table: str, text: str | None = None, **identifiers: str) -> None:
-        rows = connection.execute(statement(text or name, table=table, **identifiers)).fetchall()
-        found.extend(Difference(name, table, *row) for row in sorted(rows))
+    def check(name: str, table: Table) -> None:
+        key = ", ".join(f'"{name}"' for name in table.primary_key)
+        text = statement(
+            _NUMBERED[name] if table.numbered else name,
+            table=table.stored.name if name == "duplicate_keys" else table.name,
+            stored=_counts(table),
+            key=key,
+        )
+        found.extend(
+            Difference(name, table.name, *row) for row in sorted(connection.execute(text).fetchall())
+        )
 
     for table in per_run:
-        key = ", ".join(f'"{name}"' for name in table.primary_key)
-        check("duplicate_keys", table.name, _DUPLICATES.get(table.primary_key, "duplicate_keys"), key=key)
+        if table.numbered:
+            connection.execute(statement("stored_keys", table=table.stored.name, stored=_counts(table)))
+        check("duplicate_keys", table)
         if table.name in expected:
-            check("wrong_counts", table.name)
+            check("wrong_counts", table)
         if table.name != "runs":
-            check("orphans", table.name)
-    check("wrong_ledger", "run_ledger")
+            check("orphans", table)
+    ledger = connection.execute(statement("wrong_ledger", stored=_counts(TABLES["history"]))).fetchall()
+    found.extend(Difference("wrong_ledger", "run_ledger", *row) for row in sorted(ledger))
     connection.unregister("expectations")
     return found
+
+
+def _counts(table: Table) -> str:
+    """Name of the temporary table of what a numbered table holds by run and key."""
+    return f"stored_in_{table.name}"
 
 
 def prove_table(

@@ -8,10 +8,11 @@ from typing import Any
 
 import pyarrow as pa
 
-from wandb_warehouse.schema import TABLES
+from wandb_warehouse.schema import NUMBER_TABLES, TABLES
 from wandb_warehouse.warehouse.connection import open_readonly
 from wandb_warehouse.warehouse.lake.reading import read_manifest
 from wandb_warehouse.warehouse.lake.storage import find_lake, local_path, shown
+from wandb_warehouse.warehouse.numbering import numbers_of
 from wandb_warehouse.warehouse.proof import statement
 
 __all__ = [
@@ -22,6 +23,7 @@ __all__ = [
     "TroubledRun",
     "last_sync",
     "status",
+    "stored_numbers",
     "stored_runs",
 ]
 
@@ -71,6 +73,20 @@ def stored_runs(path: Path | str) -> pa.Table:
     connection = open_readonly(path)
     try:
         return connection.sql(statement("stored_runs")).to_arrow_table().cast(STORED_RUNS)
+    finally:
+        connection.close()
+
+
+def stored_numbers(path: Path | str) -> dict[str, pa.Table]:
+    """The numbers that stand for runs and keys, as rows of `run_numbers` and `key_numbers` by name.
+
+    A lake has none: its files hold the names.
+    """
+    if not _is_there(path) or find_lake(path):
+        return {name: table.arrow.empty_table() for name, table in NUMBER_TABLES.items()}
+    connection = open_readonly(path)
+    try:
+        return numbers_of(connection)
     finally:
         connection.close()
 
@@ -170,7 +186,11 @@ def status(path: Path | str) -> Status:
         return found
 
     try:
-        tables = {name: int(rows("count_rows", table=name)[0]["rows"]) for name in TABLES}
+        lake = find_lake(path)
+        tables = {
+            name: int(rows("count_rows", table=name if lake else table.stored.name)[0]["rows"])
+            for name, table in TABLES.items()
+        }
         newest = _last_sync(rows("last_sync"))
         totals = rows("project_totals")
         states = rows("project_states")

@@ -1,9 +1,11 @@
 """What a sync publishes into: a DuckDB file or a lake. Both begin with a private build and end with it published."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Literal, Protocol
+
+import pyarrow as pa
 
 from wandb_warehouse.errors import ConfigError, StoreError
 from wandb_warehouse.warehouse.build import Build
@@ -35,8 +37,16 @@ class Store(Protocol):
     def mend(self, work: Path) -> None:
         """Finish what a sync killed after its publishing left undone."""
 
-    def begin(self, work: Path, touched: Iterable[tuple[str, str, str]]) -> Build:
-        """Make the build: every table, with what is held of the touched runs and of everything beside runs."""
+    def begin(
+        self, work: Path, touched: Iterable[tuple[str, str, str]], numbers: Mapping[str, pa.Table]
+    ) -> Build:
+        """Make the build: every table, with what is held of the touched runs and of everything beside runs.
+
+        Args:
+            work: a private directory of this sync.
+            touched: runs of which anything is loaded anew.
+            numbers: what the numbers of the load stand for, as far as it is new.
+        """
 
     def publish(self, build: Build) -> None:
         """Put the build in place of what was published before: whole, or not at all."""
@@ -62,16 +72,24 @@ class DuckDBFile:
     def mend(self, work: Path) -> None:
         """See `Store`: one rename leaves nothing undone."""
 
-    def begin(self, work: Path, touched: Iterable[tuple[str, str, str]]) -> Build:  # noqa: ARG002
+    def begin(
+        self,
+        work: Path,
+        touched: Iterable[tuple[str, str, str]],  # noqa: ARG002 - everything is copied
+        numbers: Mapping[str, pa.Table],
+    ) -> Build:
         """See `Store`: a copy of the whole file."""
         build = Build.create(self.path, work)
-        build.prepare_tables()
+        with build.session():
+            build.prepare_tables()
+            build.write_numbers(numbers)
         return build
 
     def publish(self, build: Build) -> None:
         """See `Store`."""
-        build.create_views()
-        build.drop_loader_tables()
+        with build.session():
+            build.create_views()
+            build.drop_loader_tables()
         build.publish(self.path)
 
 

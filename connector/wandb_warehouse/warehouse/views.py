@@ -14,7 +14,7 @@ The header becomes the comment of the view. A macro is a table macro: `SELECT * 
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from graphlib import CycleError, TopologicalSorter
 from importlib import resources
@@ -28,7 +28,7 @@ from sqlglot import exp
 from sqlglot.errors import SqlglotError
 
 from wandb_warehouse.errors import ConfigError, StoreError
-from wandb_warehouse.schema import TABLES
+from wandb_warehouse.schema import NUMBER_TABLES, TABLES
 
 __all__ = ["SqlFile", "create_views", "dialects", "load_sql_files", "order", "parse_sql_file", "render"]
 
@@ -170,13 +170,14 @@ def order(files: Iterable[SqlFile]) -> list[SqlFile]:
         StoreError: a file reads what is neither a table nor another file, or files read in a circle.
     """
     by_name: dict[str, SqlFile] = {}
+    stored = {table.stored.name for table in TABLES.values()} | NUMBER_TABLES.keys()
     for file in files:
-        if file.name in by_name or file.name in TABLES:
+        if file.name in by_name or file.name in stored:
             raise StoreError(f"{file.name} is declared twice", mend="choose another name")
         by_name[file.name] = file
     graph: dict[str, set[str]] = {}
     for file in by_name.values():
-        unknown = sorted(file.references - by_name.keys() - TABLES.keys())
+        unknown = sorted(file.references - by_name.keys() - TABLES.keys() - stored)
         if unknown:
             raise StoreError(
                 f"{file.name} reads {', '.join(unknown)}, which is unknown", mend="mend the name"
@@ -190,15 +191,30 @@ def order(files: Iterable[SqlFile]) -> list[SqlFile]:
         ) from error
 
 
-def create_views(connection: duckdb.DuckDBPyConnection, files: Iterable[SqlFile] | None = None) -> list[str]:
-    """Create (or replace) views and macros with their comments; gives their names in order of creation."""
+def create_views(
+    connection: duckdb.DuckDBPyConnection,
+    files: Iterable[SqlFile] | None = None,
+    only: Collection[str] | None = None,
+) -> list[str]:
+    """Create (or replace) views and macros with their comments; gives their names in order of creation.
+
+    Args:
+        connection: the database.
+        files: what to create; all there are where None.
+        only: names of those among them to create; all where None.
+    """
     names = []
     for file in load_sql_files() if files is None else order(files):
+        if only is not None and file.name not in only:
+            continue
         kind = {"view": "VIEW", "macro": "MACRO TABLE"}[file.kind]
         comment = file.comment.replace("'", "''")
         try:
             connection.execute(file.definition)
             connection.execute(f"COMMENT ON {kind} \"{file.name}\" IS '{comment}'")
+            for column in TABLES[file.name].columns if file.name in TABLES else ():
+                meaning = column.meaning.replace("'", "''")
+                connection.execute(f'COMMENT ON COLUMN "{file.name}"."{column.name}" IS \'{meaning}\'')
         except duckdb.Error as error:
             raise StoreError(f"{file.kind} {file.name}: {error}", mend="mend its SELECT") from error
         names.append(file.name)

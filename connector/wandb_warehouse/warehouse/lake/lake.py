@@ -4,7 +4,7 @@ import contextlib
 import os
 import re
 import secrets
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from importlib.metadata import version
@@ -28,6 +28,7 @@ from wandb_warehouse.warehouse.lake.reading import (
 from wandb_warehouse.warehouse.lake.segments import SegmentWriter
 from wandb_warehouse.warehouse.lake.storage import LocalStorage, Storage
 from wandb_warehouse.warehouse.lock import WarehouseLock
+from wandb_warehouse.warehouse.numbering import insert_rows
 from wandb_warehouse.warehouse.proof import register_runs, statement
 
 __all__ = ["Lake"]
@@ -74,7 +75,9 @@ class Lake:
         if manifest is not None and views_id(self._storage, work) != manifest.id:
             write_views(self._storage, manifest, work)
 
-    def begin(self, work: Path, touched: Iterable[tuple[str, str, str]]) -> Build:
+    def begin(
+        self, work: Path, touched: Iterable[tuple[str, str, str]], numbers: Mapping[str, pa.Table]
+    ) -> Build:
         """See `store.Store`.
 
         Raises:
@@ -83,7 +86,9 @@ class Lake:
         manifest = read_manifest(self._storage)
         runs = tuple(sorted(set(touched)))
         build = Build.create(None, work)
-        build.prepare_tables()
+        with build.session():
+            build.prepare_tables()
+            build.write_numbers(numbers)
         with self._session(build) as connection:
             register_runs(connection, runs)
             if manifest is not None:
@@ -141,16 +146,15 @@ class Lake:
             paths = touched.get(name, []) if table.per_run else [file.path for file in held.files]
             if paths:
                 source = read_files(map(self._storage.address, paths))
-                fill = "lake/fill_runs" if table.per_run else "lake/fill"
-                connection.execute(
-                    statement(fill, table=name, columns=columns_read(table, held), source=source)
-                )
+                view = "lake/held_rows_of_runs" if table.per_run else "lake/held_rows"
+                connection.execute(statement(view, columns=columns_read(table, held), source=source))
+                insert_rows(connection, name, rows="held_rows")
 
     def _load_segment_runs(self, connection: duckdb.DuckDBPyConnection, manifest: Manifest | None) -> None:
         connection.execute(statement("lake/create_segment_runs", table="segment_runs"))
         if manifest is not None:
             source = read_files([self._storage.address(manifest.segment_runs.path)])
-            connection.execute(statement("lake/fill", table="segment_runs", columns="*", source=source))
+            connection.execute(statement("lake/load_segment_runs", source=source))
 
     def _note_changes(self, connection: duckdb.DuckDBPyConnection) -> None:
         """Compare the build with what it began with: the temporary table `changes`."""

@@ -12,7 +12,7 @@ from wandb_warehouse.warehouse.instance import CATALOG, reader_instance
 from wandb_warehouse.warehouse.lake.manifest import MANIFEST, VIEWS, LakeTable, Manifest
 from wandb_warehouse.warehouse.lake.storage import Storage
 from wandb_warehouse.warehouse.proof import statement
-from wandb_warehouse.warehouse.views import create_views
+from wandb_warehouse.warehouse.views import SqlFile, create_views, load_sql_files
 
 __all__ = [
     "columns_read",
@@ -94,7 +94,7 @@ def open_lake(storage: Storage) -> tuple[duckdb.DuckDBPyConnection, list[str]]:
         connection.execute(f"ATTACH ':memory:' AS {CATALOG}")
         connection.execute(f"USE {CATALOG}")
         _create_table_views(connection, manifest, storage.address)
-        create_views(connection)
+        create_views(connection, _views_beside_tables())
     except duckdb.Error as error:
         connection.close()
         raise CorruptStoreError(
@@ -123,7 +123,7 @@ def write_views(storage: Storage, manifest: Manifest, work: Path) -> None:
         connection.execute(f"ATTACH {quoted(str(path))} AS views (STORAGE_VERSION '{STORAGE_VERSION}')")
         connection.execute("USE views")
         _create_table_views(connection, manifest, storage.view_path)
-        create_views(connection)
+        create_views(connection, _views_beside_tables())
         connection.execute(
             statement("lake/manifest_view", generation=str(manifest.generation), id=quoted(manifest.id))
         )
@@ -154,6 +154,11 @@ def views_id(storage: Storage, work: Path) -> str | None:
         return None
     finally:
         copy.unlink()
+
+
+def _views_beside_tables() -> list[SqlFile]:
+    """The SQL files but those that show a table stored with numbers: the files of a lake hold the names."""
+    return [file for file in load_sql_files() if file.name not in TABLES]
 
 
 def _create_table_views(

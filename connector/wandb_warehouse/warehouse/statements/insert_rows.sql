@@ -1,1 +1,1 @@
-INSERT INTO "$table" BY NAME SELECT * FROM incoming
+INSERT INTO "$table" BY NAME SELECT * FROM "$rows"

@@ -1,8 +1,7 @@
--- Touched runs whose ledger is missing, or says something else than their history holds.
+-- Touched runs whose ledger is missing, or says something else than their history ("$stored") holds.
 WITH found AS (
-  SELECT entity, project, run_id, count(*) AS stored_values, count(DISTINCT "key") AS stored_keys, max(step) AS last_step
-  FROM history
-  SEMI JOIN touched USING (entity, project, run_id)
+  SELECT entity, project, run_id, sum("values")::BIGINT AS stored_values, count(*) AS stored_keys, max(last_step) AS last_step
+  FROM "$stored"
   GROUP BY entity, project, run_id
 )
 SELECT entity, project, run_id,

@@ -1,0 +1,22 @@
+-- view: history_sampled
+-- mirrors: `run.history(samples=..., keys=[metric])`: the rows the server chose of each metric
+-- grain: one row per sampled value
+-- units: as logged
+--
+-- The rows stand in `history_sampled_values`, with a number for each run and each metric.
+SELECT
+  run_numbers.entity,
+  run_numbers.project,
+  run_numbers.run_id,
+  key_numbers.key,
+  stored.step,
+  stored.seq,
+  CAST(stored.type AS TEXT) AS type,
+  stored.value,
+  stored.value_json,
+  stored.samples
+FROM history_sampled_values AS stored
+JOIN run_numbers
+  ON run_numbers.run_number = stored.run_number
+JOIN key_numbers
+  ON key_numbers.key_number = stored.key_number
