@@ -17,10 +17,31 @@ def box() -> Iterator[Sandbox]:
         yield running
 
 
-@pytest.fixture
-def destination() -> str:
-    """What kind of warehouse is made; a test that is parametrized with it runs over several."""
-    return "duckdb"
+OVER_BOTH = {
+    "test_incremental": False,
+    "test_sampled": False,
+    "test_scope": False,
+    "test_selection": True,
+    "test_beside": True,
+    "test_deadline": True,
+    "test_faults": True,
+    "test_many_projects": True,
+}
+"""Modules whose tests run over a DuckDB file and over a lake, and whether the lake's turn is among the slow tests."""
+
+OF_THE_FILE: dict[str, str] = {}
+"""Tests of these modules that concern the DuckDB file alone, and why."""
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run tests over both destinations; `destination` is asked for by way of `warehouse`."""
+    if "destination" not in metafunc.fixturenames:
+        return
+    slow = OVER_BOTH.get(metafunc.module.__name__.rpartition(".")[2])
+    kinds = ["duckdb"]
+    if slow is not None and metafunc.function.__name__ not in OF_THE_FILE:
+        kinds.append(pytest.param("filesystem", marks=pytest.mark.slow) if slow else "filesystem")
+    metafunc.parametrize("destination", kinds)
 
 
 @pytest.fixture

@@ -33,6 +33,9 @@ from wandb_warehouse.warehouse.proof import register_runs, statement
 
 __all__ = ["Lake"]
 
+_MEMORY = "400MB"
+"""Memory for sorting and writing segments; DuckDB spills the rest into the working directory."""
+
 _FILE = re.compile(r"g\d{8}-[0-9a-f]{8}-\d{4,}\.parquet")
 """Names of our files: the generation, a mark of the attempt, a number."""
 
@@ -196,6 +199,7 @@ class Lake:
         connection = open_private(build.path)
         try:
             self._storage.prepare(connection)
+            connection.execute(f"SET memory_limit = '{_MEMORY}'")
             yield connection
         except duckdb.Error as error:
             raise StoreError(
