@@ -19,18 +19,20 @@ def box() -> Iterator[Sandbox]:
 
 OVER_BOTH = {
     "test_incremental": False,
-    "test_sampled": False,
-    "test_scope": False,
+    "test_sampled": True,
+    "test_scope": True,
     "test_selection": True,
-    "test_beside": True,
-    "test_deadline": True,
-    "test_faults": True,
-    "test_many_projects": True,
 }
 """Modules whose tests run over a DuckDB file and over a lake, and whether the lake's turn is among the slow tests."""
 
-OF_THE_FILE: dict[str, str] = {}
-"""Tests of these modules that concern the DuckDB file alone, and why."""
+OF_THE_FILE = {
+    "test_what_cannot_be_read_makes_no_warehouse",
+    "test_one_sync_at_a_time",
+    "test_the_search_finds_what_is_there",
+    "test_excluded_keys_are_in_no_file",
+    "test_excluding_later_takes_out_what_was_stored",
+}
+"""Tests that look at the DuckDB file itself, its inode or its bytes; `test_lake.py` has the like for a lake."""
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -38,7 +40,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "destination" not in metafunc.fixturenames:
         return
     slow = OVER_BOTH.get(metafunc.module.__name__.rpartition(".")[2])
-    kinds = ["duckdb"]
+    kinds: list[Any] = ["duckdb"]
     if slow is not None and metafunc.function.__name__ not in OF_THE_FILE:
         kinds.append(pytest.param("filesystem", marks=pytest.mark.slow) if slow else "filesystem")
     metafunc.parametrize("destination", kinds)

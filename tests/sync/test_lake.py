@@ -11,10 +11,12 @@ from typing import Any
 import polars as pl
 import pyarrow as pa
 import pyarrow.dataset as ds
+import pyarrow.parquet as pq
 import pytest
 
 from support import options, plain_reader, query, training, wrong_histories
-from wandb_warehouse.errors import AuthError
+from wandb_warehouse.arrow import Selection
+from wandb_warehouse.errors import AuthError, RemoteError
 from wandb_warehouse.sandbox import Fault, Sandbox
 from wandb_warehouse.schema import TABLES
 from wandb_warehouse.sync import sync
@@ -84,6 +86,42 @@ def test_a_sync_that_fails_leaves_the_lake(box: Sandbox, lake: Path) -> None:
         sync(options(box, lake))
     assert content_digest(lake) == digest
     assert sorted(lake.rglob("*")) == names
+
+
+@pytest.mark.parametrize("operation", ["ListRuns", "RunDetails"])
+def test_a_server_that_dies_leaves_the_lake(box: Sandbox, lake: Path, operation: str) -> None:
+    """A server that answers no more at any stage leaves every file as it was."""
+    fill(box)
+    sync(options(box, lake))
+    before = {path: path.stat().st_mtime_ns for path in lake.rglob("*") if path.is_file()}
+    del before[lake / ".lock"]
+    box.append_rows(*P, "r1", training(10, first=40))
+    box.inject(Fault("status", operation, times=-1, value=500))
+    with pytest.raises(RemoteError):
+        sync(options(box, lake))
+    assert {path: path.stat().st_mtime_ns for path in before} == before
+    assert {path for path in lake.rglob("*") if path.is_file()} == {*before, lake / ".lock"}
+
+
+def test_excluded_keys_are_in_no_file(box: Sandbox, lake: Path) -> None:
+    """What is excluded from the start stands in no file; what is excluded later leaves with the generation before."""
+    secret = {"token": "hidden-in-config", "plain": 1}
+    box.add_run(*P, "r", rows=[{"_step": 0, "token": "hidden-in-history", "loss": 1.0}], config=secret)
+
+    def hidden() -> set[str]:
+        held = "\n".join(str(pq.read_table(path).to_pylist()) for path in lake.rglob("*.parquet"))
+        return {word for word in ("hidden-in-config", "hidden-in-history") if word in held}
+
+    chosen = {"selection": Selection((), ("token",))}
+    sync(options(box, lake, **chosen))
+    assert hidden() == set()
+    sync(options(box, lake))
+    assert hidden() == {"hidden-in-config", "hidden-in-history"}
+    sync(options(box, lake, **chosen))
+    assert not query(lake, "FROM history WHERE key = 'token'")
+    box.edit(*P, "r", tags=["moved"])
+    sync(options(box, lake, **chosen))
+    assert hidden() == set()
 
 
 def test_others_read_the_same_rows(box: Sandbox, lake: Path, warehouse: Path) -> None:

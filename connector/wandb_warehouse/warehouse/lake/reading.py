@@ -164,18 +164,20 @@ def _views_beside_tables() -> list[SqlFile]:
 def _create_table_views(
     connection: duckdb.DuckDBPyConnection, manifest: Manifest, path_of: Callable[[str], str]
 ) -> None:
+    script = ["BEGIN"]  # one transaction: in a file, each would be flushed by itself
     for table in TABLES.values():
         held = manifest.tables.get(table.name)
         if held is None:
             nothing = columns_read(table, LakeTable(table.primary_key, {}, ()))
-            script = statement("lake/view_of_nothing", table=table.name, columns=nothing)
+            create = statement("lake/view_of_nothing", table=table.name, columns=nothing)
         else:
             source = read_files(path_of(file.path) for file in held.files)
             columns = columns_read(table, held)
-            script = statement("lake/view", table=table.name, columns=columns, source=source)
-        connection.execute(script)
-        connection.execute(f'COMMENT ON VIEW "{table.name}" IS {quoted(table.meaning)}')
-        for column in table.columns:
-            connection.execute(
-                f'COMMENT ON COLUMN "{table.name}"."{column.name}" IS {quoted(column.meaning)}'
-            )
+            create = statement("lake/view", table=table.name, columns=columns, source=source)
+        script.append(create)
+        script.append(f'COMMENT ON VIEW "{table.name}" IS {quoted(table.meaning)}')
+        script += [
+            f'COMMENT ON COLUMN "{table.name}"."{column.name}" IS {quoted(column.meaning)}'
+            for column in table.columns
+        ]
+    connection.execute(";\n".join([*script, "COMMIT"]))
