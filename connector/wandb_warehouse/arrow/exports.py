@@ -103,7 +103,7 @@ def export_index(path: Path) -> tuple[pa.Int64Array, pa.DoubleArray]:
         rows = file.metadata.num_rows if names else 0
         wanted = [name for name in ("_step", "_timestamp") if name in names]
         try:
-            table = file.read(columns=wanted) if wanted else None
+            table = file.read(columns=wanted, use_threads=False) if wanted else None
         except (pa.ArrowException, OSError) as error:
             raise _unreadable(error) from error
     steps = pa.repeat(pa.scalar(NO_STEP, pa.int64()), rows)
@@ -156,7 +156,9 @@ def _open(path: Path) -> pq.ParquetFile:
 
 def _batches(file: pq.ParquetFile, size: int) -> Iterator[pa.RecordBatch]:
     try:
-        yield from file.iter_batches(batch_size=size)
+        # Runs are read in threads of ours: for a small file more of them cost more than they give.
+        cells = file.metadata.num_rows * file.metadata.num_columns
+        yield from file.iter_batches(batch_size=size, use_threads=cells > CELLS)
     except (pa.ArrowException, OSError) as error:
         raise _unreadable(error) from error
 

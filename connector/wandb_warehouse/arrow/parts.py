@@ -6,7 +6,7 @@ are, by what they are of, since each is in step order already.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import groupby
+from itertools import accumulate, groupby
 from pathlib import Path
 
 import pyarrow as pa
@@ -209,12 +209,8 @@ def _repeated(numbers: list[int], lengths: list[int]) -> pa.Int32Array:
     """Give one number a chunk as one a value."""
     if len(set(numbers)) == 1:
         return pa.repeat(pa.scalar(numbers[0], pa.int32()), sum(lengths))
-    return pa.concat_arrays(
-        [
-            pa.repeat(pa.scalar(number, pa.int32()), length)
-            for number, length in zip(numbers, lengths, strict=True)
-        ]
-    )
+    ends = pa.array(accumulate(lengths), pa.int32())
+    return pc.run_end_decode(pa.RunEndEncodedArray.from_arrays(ends, pa.array(numbers, pa.int32())))
 
 
 def _filled(columns: list[pa.Array | None], lengths: list[int], filling: pa.Scalar) -> pa.Array:

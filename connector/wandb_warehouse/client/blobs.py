@@ -20,7 +20,14 @@ from wandb_warehouse.client.retry import (
     Stats,
     TooHeavyError,
 )
-from wandb_warehouse.client.transport import http_client, network_error, peer_address, raw_chunks
+from wandb_warehouse.client.transport import (
+    USER_AGENT,
+    authorities,
+    network_error,
+    peer_address,
+    quiet,
+    raw_chunks,
+)
 from wandb_warehouse.errors import FatalRemoteError, RemoteError, RetriableRemoteError, StoreError
 
 __all__ = ["Blobs"]
@@ -50,14 +57,23 @@ class Blobs:
         private_allowed: Callable[[], bool],
         transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
+        quiet()
         self._limits = limits
         self._governor = governor
         self._stats = stats
         self._retries = retries
         self._private_allowed = private_allowed
         self._transport = transport
-        self._clients: list[httpx.AsyncClient] = []
-        self._idle: list[httpx.AsyncClient] = []
+        self._made: list[httpx.AsyncBaseTransport] = []
+        self._idle: list[httpx.AsyncBaseTransport] = []
+        self._headers = [
+            ("User-Agent", USER_AGENT),
+            ("Accept", "*/*"),
+            ("Accept-Encoding", "identity"),
+            ("Connection", "keep-alive"),
+        ]
+        waits = httpx.Timeout(limits.blob_timeout, connect=limits.connect_timeout, pool=None)
+        self._extensions = {"timeout": waits.as_dict()}
 
     async def download(self, url: str, path: Path) -> int:
         """Bytes of the file, which appears at `path` once it is whole.
@@ -69,8 +85,8 @@ class Blobs:
 
     async def aclose(self) -> None:
         """Close the connections."""
-        for client in self._clients:
-            await client.aclose()
+        for transport in self._made:
+            await transport.aclose()
 
     async def _attempt(self, url: str, path: Path) -> int:
         async with self._governor.slot(_LANE) as waited:
@@ -88,36 +104,42 @@ class Blobs:
                 return part.publish()
 
     @contextmanager
-    def _borrowed(self) -> Iterator[httpx.AsyncClient]:
-        """A client that nobody else uses meanwhile.
+    def _borrowed(self) -> Iterator[httpx.AsyncBaseTransport]:
+        """A transport that nobody else uses meanwhile; it follows nothing, and knows neither key nor cookies.
 
         A connection pool looks at each of its connections for every request, at a cost that exceeds the download of a
-        small file: pools of one connection are made, as many as downloads run at once.
+        small file: pools of one connection are made, as many as downloads run at once. For the same reason there is
+        no `httpx.AsyncClient` around them.
         """
         if not self._idle:
-            self._idle.append(http_client(self._limits, self._limits.blob_timeout, self._transport))
-            self._clients += self._idle
-        client = self._idle.pop()
+            made = self._transport or httpx.AsyncHTTPTransport(verify=authorities(), trust_env=False)
+            self._made.append(made)
+            self._idle.append(made)
+        transport = self._idle.pop()
         try:
-            yield client
+            yield transport
         finally:
-            self._idle.append(client)
+            self._idle.append(transport)
 
-    async def _follow(self, http: httpx.AsyncClient, url: str, part: "_PartFile") -> None:
+    async def _follow(self, http: httpx.AsyncBaseTransport, url: str, part: "_PartFile") -> None:
         target = _parsed(url)
         for _ in range(self._limits.redirects + 1):
             self._check_address(target)
             self._stats.requests += 1
-            headers = {"Accept-Encoding": "identity", "Accept": "*/*"}
-            async with http.stream("GET", target, headers=headers) as response:
+            request = httpx.Request("GET", target, headers=self._headers, extensions=self._extensions)
+            response = await http.handle_async_request(request)
+            try:
                 self._governor.observe(_LANE, response.status_code, response.headers)
-                peer = peer_address(response)
-                if peer is not None and is_private_host(peer) and not self._private_allowed():
-                    raise _forbidden(target)
+                if not self._private_allowed():
+                    peer = peer_address(response)
+                    if peer is not None and is_private_host(peer):
+                        raise _forbidden(target)
                 if response.status_code not in _FOLLOWED:
                     await self._receive(response, origin(str(target)), part)
                     return
                 target = _parsed(response.headers.get("location", ""), base=target)
+            finally:
+                await response.aclose()
         raise FatalRemoteError(f"{origin(url)} redirected too often", mend="report it")
 
     async def _receive(self, response: httpx.Response, server: str, part: "_PartFile") -> None:

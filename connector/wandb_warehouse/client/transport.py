@@ -210,9 +210,7 @@ def http_client(
     auth: httpx.Auth | None = None,
 ) -> httpx.AsyncClient:
     """A client that follows no redirect, keeps no cookie and heeds no proxy or netrc of the environment."""
-    # Their INFO lines hold whole addresses, and the signature is part of a signed one.
-    for library in ("httpx", "httpcore"):
-        logging.getLogger(library).setLevel(logging.WARNING)
+    quiet()
     return httpx.AsyncClient(
         auth=auth,
         cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
@@ -221,12 +219,18 @@ def http_client(
         follow_redirects=False,
         trust_env=False,
         transport=transport,
-        verify=True if transport is not None else _authorities(),
+        verify=True if transport is not None else authorities(),
     )
 
 
+def quiet() -> None:
+    """Keep the INFO lines of the libraries out of logs: they hold whole addresses, signatures included."""
+    for library in ("httpx", "httpcore"):
+        logging.getLogger(library).setLevel(logging.WARNING)
+
+
 @cache
-def _authorities() -> ssl.SSLContext:
+def authorities() -> ssl.SSLContext:
     """Whom to trust: reading them takes longer than a request, and every client trusts the same."""
     context = httpx.create_ssl_context(trust_env=False)
     # The system's authorities too: self-hosted servers often have a private one.

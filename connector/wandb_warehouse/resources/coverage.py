@@ -25,7 +25,7 @@ from wandb_warehouse.resources.report import ExtractionReport
 from wandb_warehouse.resources.spool import Part, TableSpool
 from wandb_warehouse.schema import TABLES
 
-__all__ = ["COVERAGE", "OPT_IN", "UNSIFTED", "Coverage", "CoverageOptions", "Outcome"]
+__all__ = ["COVERAGE", "OPT_IN", "RESOURCES", "UNSIFTED", "Coverage", "CoverageOptions", "Outcome"]
 
 COVERAGE = (
     "system_metrics",
@@ -40,6 +40,19 @@ COVERAGE = (
     "console_logs",
 )
 """Tables read here, each a resource."""
+
+RESOURCES = (
+    "projects",
+    "runs",
+    "run_config",
+    "run_summary",
+    "run_tags",
+    "metrics",
+    "history",
+    "history_sampled",
+    *COVERAGE,
+)
+"""Names of the resources, which are also the names of the tables they load."""
 
 OPT_IN = frozenset({"console_logs"})
 """Those loaded only when asked for."""

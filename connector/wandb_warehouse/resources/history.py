@@ -251,8 +251,7 @@ class HistoryReader:
                 self._give_up(group[0], error)
                 return
         else:
-            for read in reads:
-                await self._keep(read)
+            await self._keep(reads)
             return
         for part in parts(group):
             await self._read_group(part)
@@ -337,26 +336,34 @@ class HistoryReader:
                 return list(map(Export, paths))
         raise AssertionError  # the loop returns or raises
 
-    async def _keep(self, read: _Read) -> None:
-        batches = [self._selection.of_history(batch) for batch in read.batches]
+    async def _keep(self, reads: Sequence[_Read]) -> None:
+        """Give what was read to the writer, and conclude on its runs."""
         async with self._writing:
-            for batch in batches:
-                part = await asyncio.to_thread(self.writer.add, batch)
-                if part is not None:
-                    self._finished.put_nowait(self._part(part))
-        task = read.task
-        self.outcomes[task.run] = RunOutcome(
-            task.run,
-            read.source,
-            read.rows,
-            read.last_step,
-            replaces=task.after is None,
-            error=read.shortfall,
-            last_timestamp=read.last_timestamp,
-        )
-        self._report.rows += read.rows - task.stored_rows
-        self._report.values += sum(batch.value_count for batch in batches)
-        self._report.runs_done += 1
+            for part in await asyncio.to_thread(self._write, reads):
+                self._finished.put_nowait(part)
+        for read in reads:
+            task = read.task
+            self.outcomes[task.run] = RunOutcome(
+                task.run,
+                read.source,
+                read.rows,
+                read.last_step,
+                replaces=task.after is None,
+                error=read.shortfall,
+                last_timestamp=read.last_timestamp,
+            )
+            self._report.rows += read.rows - task.stored_rows
+            self._report.runs_done += 1
+
+    def _write(self, reads: Sequence[_Read]) -> list[Part]:
+        parts = []
+        for batch in (batch for read in reads for batch in read.batches):
+            kept = self._selection.of_history(batch)
+            self._report.values += kept.value_count
+            part = self.writer.add(kept)
+            if part is not None:
+                parts.append(self._part(part))
+        return parts
 
     def _give_up(self, task: HistoryTask, error: Exception) -> None:
         """Leave one run as it is stored."""

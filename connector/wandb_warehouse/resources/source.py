@@ -9,7 +9,7 @@ from dlt.extract import DltResource
 
 from wandb_warehouse.arrow import Selection
 from wandb_warehouse.client import WandbClient
-from wandb_warehouse.resources.coverage import COVERAGE, OPT_IN, UNSIFTED, CoverageOptions
+from wandb_warehouse.resources.coverage import COVERAGE, OPT_IN, RESOURCES, UNSIFTED, CoverageOptions
 from wandb_warehouse.resources.extraction import Extraction
 from wandb_warehouse.resources.marks import DltStateMarks
 from wandb_warehouse.resources.scopes import parse_projects
@@ -18,20 +18,7 @@ from wandb_warehouse.resources.wanted import DEFAULT_SAMPLES, HistoryMode
 from wandb_warehouse.schema import RUN_KEY, TABLES, Kind, Table
 from wandb_warehouse.settings import resolve_connection
 
-__all__ = ["RESOURCES", "extraction_source", "wandb_source"]
-
-RESOURCES = (
-    "projects",
-    "runs",
-    "run_config",
-    "run_summary",
-    "run_tags",
-    "metrics",
-    "history",
-    "history_sampled",
-    *COVERAGE,
-)
-"""Names of the resources, which are also the names of the tables they load."""
+__all__ = ["column_hints", "extraction_source", "wandb_source"]
 
 _MERGE: TDeleteInsertStrategyDict = {"disposition": "merge", "strategy": "delete-insert"}
 

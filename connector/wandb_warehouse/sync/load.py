@@ -70,6 +70,7 @@ class Load:
                 *self._options.coverage_tables,
             )
             pipeline.extract(source)
+            pa.default_memory_pool().release_unused()
         self._extraction.report.phase = "loading"
         results = self._extraction.results
         with phase("load"):

@@ -7,13 +7,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
-from dlt.pipeline.exceptions import PipelineStepFailed
-
 from wandb_warehouse.client import Governor, WandbClient
 from wandb_warehouse.errors import StoreError, WarehouseError
 from wandb_warehouse.resources import CoverageOptions, Deadline, Extraction, KnownMarks
 from wandb_warehouse.sync.held import Held
-from wandb_warehouse.sync.load import Load
 from wandb_warehouse.sync.options import SyncOptions
 from wandb_warehouse.sync.report import PhaseClock, SyncReport, SyncWatch, fill
 from wandb_warehouse.warehouse import Store, open_store
@@ -73,6 +70,8 @@ def sync(options: SyncOptions, watch: SyncWatch | None = None) -> SyncReport:
             with clock.phase("list"):
                 extraction.details()
             if not extraction.is_empty():
+                from wandb_warehouse.sync.load import Load  # noqa: PLC0415 - imports dlt, which takes its time
+
                 Load(
                     options,
                     store=store,
@@ -116,17 +115,21 @@ def _as_warehouse_errors(warehouse: str) -> Iterator[None]:
     """Raise what dlt wraps as what it is: our own error, or the disk's."""
     try:
         yield
-    except PipelineStepFailed as error:
+    except OSError as error:
+        raise StoreError(
+            f"the sync of {warehouse} failed: {error}", mend="free disk space or mend the permissions"
+        ) from error
+    except Exception as error:
+        from dlt.pipeline.exceptions import PipelineStepFailed  # noqa: PLC0415 - takes its time, like the load
+
+        if not isinstance(error, PipelineStepFailed):
+            raise
         cause = _cause(error)
         if isinstance(cause, _NOT_THE_LOAD):
             raise cause from error
         raise StoreError(
             f"the load into {warehouse} failed: {' '.join(str(cause).split())[:500]}",
             mend="free disk space, or report it with the output of --debug",
-        ) from error
-    except OSError as error:
-        raise StoreError(
-            f"the sync of {warehouse} failed: {error}", mend="free disk space or mend the permissions"
         ) from error
 
 

@@ -8,8 +8,10 @@ from dlt.common.configuration import resolve_configuration
 from dlt.common.configuration.exceptions import ConfigurationException
 from dlt.common.exceptions import DltException
 from dlt.common.storages import FilesystemConfiguration, fsspec_from_config
+from dlt.destinations.impl.duckdb.configuration import DuckDbCredentials
 
 from wandb_warehouse.errors import ConfigError
+from wandb_warehouse.warehouse.instance import MEMORY_LIMIT
 from wandb_warehouse.warehouse.lake.storage import shown
 
 if TYPE_CHECKING:
@@ -27,7 +29,9 @@ def build_pipeline(build: Path, workdir: Path) -> dlt.Pipeline:
     pipeline = dlt.pipeline(
         pipeline_name="wandb_warehouse",
         pipelines_dir=str(workdir / "dlt"),
-        destination=dlt.destinations.duckdb(str(build)),
+        destination=dlt.destinations.duckdb(
+            DuckDbCredentials(str(build), global_config={"memory_limit": MEMORY_LIMIT})
+        ),
         dataset_name="main",
     )
     # dlt would hold SIGINT and SIGTERM back until its step is over, and forget one that comes late in it.

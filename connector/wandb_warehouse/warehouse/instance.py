@@ -10,7 +10,15 @@ import duckdb
 from wandb_warehouse.errors import BusyError, CorruptStoreError, StoreError
 from wandb_warehouse.schema import SCHEMA_VERSION
 
-__all__ = ["CATALOG", "open_failure", "open_file", "open_private", "reader_instance", "refuse_newer"]
+__all__ = [
+    "CATALOG",
+    "MEMORY_LIMIT",
+    "open_failure",
+    "open_file",
+    "open_private",
+    "reader_instance",
+    "refuse_newer",
+]
 
 CATALOG = "warehouse"
 """Name of the published file's catalog in a reader's instance."""
@@ -23,6 +31,9 @@ SETTINGS: dict[str, str | bool | int | float | list[str]] = {
     # Otherwise `select * from name` reads a Python variable of the caller.
     "python_enable_replacements": "false",
 }
+
+MEMORY_LIMIT = f"{128 + 64 * (os.cpu_count() or 1)}MB"
+"""Memory of DuckDB while a build is written: its cache would else grow with the file. What exceeds it is spilled."""
 
 _READER_NUMBER = itertools.count()
 
@@ -60,7 +71,7 @@ def open_failure(path: Path, error: duckdb.Error) -> StoreError | BusyError:
 def open_private(path: Path) -> duckdb.DuckDBPyConnection:
     """Open a private build file for writing; the caller closes it before the loader opens it."""
     try:
-        connection = duckdb.connect(str(path), config=SETTINGS)
+        connection = duckdb.connect(str(path), config={**SETTINGS, "memory_limit": MEMORY_LIMIT})
     except duckdb.Error as error:
         raise open_failure(path, error) from error
     connection.execute("SET TimeZone = 'UTC'")

@@ -33,8 +33,8 @@ from wandb_warehouse.warehouse.proof import register_runs, statement
 
 __all__ = ["Lake"]
 
-_MEMORY = "400MB"
-"""Memory for sorting and writing segments; DuckDB spills the rest into the working directory."""
+_MEMORY = f"{256 + 72 * (os.cpu_count() or 1)}MB"
+"""Memory for sorting and writing segments, more than for a load; DuckDB spills the rest into the working directory."""
 
 _FILE = re.compile(r"g\d{8}-[0-9a-f]{8}-\d{4,}\.parquet")
 """Names of our files: the generation, a mark of the attempt, a number."""
