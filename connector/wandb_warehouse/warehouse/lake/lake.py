@@ -203,7 +203,7 @@ class Lake:
             yield connection
         except duckdb.Error as error:
             raise StoreError(
-                f"the build for {self.name} failed: {str(error).splitlines()[0]}",
+                f"the build for {self.name} failed: {self._storage.told(error)}",
                 mend="free disk space or memory; if a file is missing, restore it or sync into a new lake",
             ) from error
         finally:

@@ -98,7 +98,7 @@ def open_lake(storage: Storage) -> tuple[duckdb.DuckDBPyConnection, list[str]]:
     except duckdb.Error as error:
         connection.close()
         raise CorruptStoreError(
-            f"the lake at {storage.name} cannot be read: {str(error).splitlines()[0]}",
+            f"the lake at {storage.name} cannot be read: {storage.told(error)}",
             mend="read it again; if it stays, restore the files that its manifest names, or sync into a new lake",
         ) from error
     except BaseException:
@@ -130,7 +130,7 @@ def write_views(storage: Storage, manifest: Manifest, work: Path) -> None:
         connection.execute("CHECKPOINT views")
     except duckdb.Error as error:
         raise StoreError(
-            f"cannot make {VIEWS} for {storage.name}: {str(error).splitlines()[0]}", mend="free disk space"
+            f"cannot make {VIEWS} for {storage.name}: {storage.told(error)}", mend="free disk space"
         ) from error
     finally:
         connection.close()

@@ -63,6 +63,9 @@ class Storage(Protocol):
     def prepare(self, connection: "duckdb.DuckDBPyConnection") -> None:
         """Let a DuckDB instance read `address` and `view_path`."""
 
+    def told(self, error: Exception) -> str:
+        """What may be told of an error of DuckDB over these files, in one line."""
+
 
 def is_address(warehouse: Path | str) -> bool:
     """Whether a warehouse is named by an address (`s3://...`) rather than a local path."""
@@ -170,6 +173,10 @@ class LocalStorage:
             )
         connection.execute("SET file_search_path = ?", [str(self.root)])
 
+    def told(self, error: Exception) -> str:
+        """See `Storage`: what it says."""
+        return str(error).splitlines()[0]
+
     @contextmanager
     def _as_store_error(self, path: str) -> Iterator[None]:
         try:
@@ -243,6 +250,10 @@ class RemoteStorage:
     def prepare(self, connection: "duckdb.DuckDBPyConnection") -> None:
         """See `Storage`; DuckDB reads through fsspec, so no extension of its own is needed."""
         connection.register_filesystem(self._filesystem)
+
+    def told(self, error: Exception) -> str:
+        """See `Storage`: its kind alone, because a store's words may hold addresses with signatures."""
+        return type(error).__name__
 
     def _at(self, path: str) -> str:
         return f"{self._root}/{path}"
