@@ -40,7 +40,7 @@ format: setup ## mend what ruff can mend
 types: setup ## mypy --strict
 	@$(RUN) mypy
 
-bench: setup ## measure everything against the official client (half an hour); writes docs/benchmarks.md
+bench: setup ## measure everything against the official client (40 minutes); writes docs/benchmarks.md
 	@$(RUN) python -m benchmarks.run
 
 clean: ## remove what the targets above made

@@ -1,7 +1,7 @@
 """Full histories from parquet exports: our published sync against the official client's loop and against the floor."""
 
-from benchmarks.harness import LATENCIES, Figure, Server, ratio, task
-from benchmarks.serve import Shape
+from benchmarks.harness import Figure, Server, latencies, ratio, task
+from benchmarks.serve import Shape, Size
 
 SCENARIO = "full history"
 SHAPES = {
@@ -11,23 +11,23 @@ SHAPES = {
 """Runs to serve, runs of them the official client reads (its time is scaled up), and the goals by latency."""
 
 
-def dense(*, quick: bool, repetitions: int) -> list[Figure]:
-    """Measure few long runs; `quick` takes a fifth of them."""
-    return _measure("dense", quick=quick, repetitions=repetitions)
+def dense(*, size: Size, repetitions: int) -> list[Figure]:
+    """Measure few long runs."""
+    return _measure("dense", size=size, repetitions=repetitions)
 
 
-def many(*, quick: bool, repetitions: int) -> list[Figure]:
-    """Measure many short runs; `quick` takes a fifth of them."""
-    return _measure("many", quick=quick, repetitions=repetitions)
+def many(*, size: Size, repetitions: int) -> list[Figure]:
+    """Measure many short runs."""
+    return _measure("many", size=size, repetitions=repetitions)
 
 
-def _measure(name: str, *, quick: bool, repetitions: int) -> list[Figure]:
-    shape, sample, goals = SHAPES[name]
-    if quick:
-        shape = Shape(shape.runs // 5, shape.rows, shape.keys)
+def _measure(name: str, *, size: Size, repetitions: int) -> list[Figure]:
+    whole, most, goals = SHAPES[name]
+    shape = whole.at(size)
+    sample = min(most, shape.runs)
     figures = []
-    with Server(shape) as server:
-        for latency in LATENCIES:
+    with Server(shape, latencies(size)) as server:
+        for latency in server.latencies:
             official, floor = [], []
             for _ in range(repetitions):
                 ours = task("sync", server.at(latency))

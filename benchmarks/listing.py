@@ -4,22 +4,24 @@ import subprocess
 import sys
 import time
 
-from benchmarks.harness import LATENCIES, Figure, Server, folder, median, ratio, task
-from benchmarks.serve import Shape
+from benchmarks.harness import ENVIRONMENT, Figure, Server, folder, latencies, median, ratio, task
+from benchmarks.serve import Shape, Size
 
 SCENARIO = "listing"
 GOALS = {0.0: 3.0, 0.05: 20.0}
+TABLES = ["runs", "run_config", "run_summary", "run_tags"]
+"""What the client reads as well; a sync that names no tables also asks for files, artifacts and more of every run."""
 
 
-def run(*, quick: bool, repetitions: int) -> list[Figure]:
-    """Measure; `quick` takes 2,000 runs."""
-    shape = Shape(2_000 if quick else 10_000, 0, 0, config=15, distinct=1)
+def run(*, size: Size, repetitions: int) -> list[Figure]:
+    """Measure."""
+    shape = Shape(10_000, 0, 0, config=15, distinct=1).at(size)
     figures = []
-    with Server(shape) as server:
-        for latency in LATENCIES:
+    with Server(shape, latencies(size)) as server:
+        for latency in server.latencies:
             pairs = []
             for _ in range(repetitions):
-                ours = task("sync", {**server.at(latency), "history": "none"})
+                ours = task("sync", {**server.at(latency), "history": "none", "resources": TABLES})
                 theirs = task("list_runs", server.at(latency))
                 assert theirs["runs"] == shape.runs
                 pairs.append((theirs["seconds"], ours["seconds"]))
@@ -45,7 +47,7 @@ def _nothing_new(server: Server, repetitions: int) -> list[Figure]:
             assert not outcome["published"]
             requests.append(server.requests())
             started = time.perf_counter()
-            subprocess.run([sys.executable, "-c", "import dlt, duckdb"], check=True)
+            subprocess.run([sys.executable, "-c", "import dlt, duckdb"], check=True, env=ENVIRONMENT)
             pairs.append((ours, time.perf_counter() - started))
     where = f"nothing new in {server.shape.runs:,} runs"
     spread = (min(requests), max(requests))

@@ -1,17 +1,18 @@
 """Histories that have no exports yet: our sync against the official client's loop, both reading live rows."""
 
-from benchmarks.harness import LATENCIES, Figure, Server, ratio, task
-from benchmarks.serve import Shape
+from benchmarks.harness import Figure, Server, latencies, ratio, task
+from benchmarks.serve import Shape, Size
 
 GOALS = {0.0: 5.0, 0.05: 8.0}
 
 
-def run(*, quick: bool, repetitions: int) -> list[Figure]:
-    """Measure; `quick` takes a quarter of the runs."""
-    shape, sample = Shape(10 if quick else 40, 5_000, 12, exported=False), 5
+def run(*, size: Size, repetitions: int) -> list[Figure]:
+    """Measure."""
+    shape = Shape(40, 5_000, 12, exported=False).at(size)
+    sample = min(5, shape.runs)
     figures = []
-    with Server(shape) as server:
-        for latency in LATENCIES:
+    with Server(shape, latencies(size)) as server:
+        for latency in server.latencies:
             pairs = []
             for _ in range(repetitions):
                 ours = task("sync", server.at(latency))

@@ -5,33 +5,31 @@ python -m benchmarks.memory 100        one sync of 100 million values, by hand
 
 import sys
 
-from benchmarks.harness import Figure, Server, task
-from benchmarks.serve import Shape
+from benchmarks.harness import Figure
+from benchmarks.serve import Size
+from benchmarks.stored import MILLIONS, first_sync
 
 SCENARIO = "memory"
 MEGABYTE = 1_000_000
 
 
-def run(*, quick: bool, repetitions: int) -> list[Figure]:
-    """Measure once each, whatever the `repetitions`: a peak varies little. `quick` stops at 10 million values."""
+def run(*, size: Size, repetitions: int) -> list[Figure]:
+    """Measure once each, whatever the `repetitions`: a peak varies little."""
     del repetitions
-    peaks = [_peak(millions) for millions in ([2, 10] if quick else [10, 30])]
-    few, many = peaks
-    growth = many.value / few.value
-    return [
-        *peaks,
-        Figure(SCENARIO, f"{many.what} / {few.what.split(' ')[0]} million", growth, 1.25, at_least=False),
-    ]
+    sizes = MILLIONS[size]
+    peaks = [_peak(millions) for millions in sizes]
+    growth = peaks[-1].value / peaks[0].value
+    what = f"{sizes[-1]:g} million values / {sizes[0]:g} million"
+    return [*peaks, Figure(SCENARIO, what, growth, 1.25, at_least=False)]
 
 
-def _peak(millions: int) -> Figure:
-    shape = Shape(round(millions * MEGABYTE / 60_000), 5_000, 12, distinct=64)
-    with Server(shape, [0.0]) as server:
-        outcome = task("sync", server.at(0.0))
-    assert outcome["values"] == shape.values
+def _peak(millions: float) -> Figure:
+    """Most resident memory of the process that synced: interpreter, libraries and DuckDB's buffers included."""
+    outcome = first_sync(millions).outcome
+    took = f"first sync in {outcome['seconds']:.0f} s"
     peak = outcome["memory"] / MEGABYTE
-    return Figure(SCENARIO, f"{millions} million values", peak, 700, " MB", at_least=False)
+    return Figure(SCENARIO, f"{millions:g} million values", peak, 700, " MB", at_least=False, note=took)
 
 
 if __name__ == "__main__":
-    print(_peak(int(sys.argv[1])))
+    print(_peak(float(sys.argv[1])))

@@ -1,6 +1,7 @@
 """The sandbox in a process of its own, filled with generated runs: the server every scenario reads from.
 
-Started by `harness.Server`; prints one line of JSON with its addresses, and ends when its input does.
+Started by `harness.Server`; prints one line of JSON with its addresses, answers a line for each line of its input,
+and ends when its input does.
 
 Exports are written directly from random doubles, so that filling takes seconds. Runs beyond `distinct` share the
 bodies of earlier ones; each still has addresses, details and rows of its own as far as a client can tell.
@@ -9,15 +10,20 @@ bodies of earlier ones; each still has addresses, details and rows of its own as
 import io
 import json
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Literal
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from wandb_warehouse.sandbox import DEFAULT_KEY, Sandbox
+from wandb_warehouse.sandbox.rows import Rows
 
-ENTITY, PROJECT = "bench", "runs"
+Size = Literal["full", "quick", "tiny"]
+"""How much of a scenario: all, a fifth of the runs, or next to nothing, which proves only that it runs."""
+
+ENTITY = "bench"
 _CREATED = 1_700_000_000
 
 
@@ -31,11 +37,25 @@ class Shape:
     exported: bool = True
     distinct: int = 200
     config: int = 3
+    project: str = "runs"
 
     @property
     def values(self) -> int:
         """History values in all."""
         return self.runs * self.rows * self.keys
+
+    def at(self, size: Size) -> "Shape":
+        """The shape at a size."""
+        if size == "quick":
+            return replace(self, runs=max(self.runs // 5, 1))
+        if size == "tiny":
+            return replace(self, runs=min(self.runs, 4), rows=min(self.rows, 20))
+        return self
+
+
+def run_name(number: int) -> str:
+    """Id of a run by its number, from 0."""
+    return f"r{number:06d}"
 
 
 def main() -> None:
@@ -48,7 +68,9 @@ def main() -> None:
     _fill(boxes[0], shape)
     store = boxes[0].store
     exports = {
-        run.name: store.export_paths(run) for run in store.projects[ENTITY, PROJECT].live_runs if run.exports
+        run.name: store.export_paths(run)
+        for run in store.projects[ENTITY, shape.project].live_runs
+        if run.exports
     }
     told = {
         "key": DEFAULT_KEY,
@@ -56,13 +78,34 @@ def main() -> None:
         "exports": exports,
     }
     print(json.dumps(told), flush=True)
-    for line in sys.stdin:  # one line asks for the number of requests seen since the last one
-        assert line
-        print(sum(len(box.requests) for box in boxes), flush=True)
-        for box in boxes:
-            box.clear_requests()
+    for line in sys.stdin:
+        command, arguments = json.loads(line)
+        if command == "requests":
+            answer = sum(len(box.requests) for box in boxes)
+            for box in boxes:
+                box.clear_requests()
+        else:
+            assert command == "log"
+            answer = _log(boxes[0], shape, *arguments)
+        print(answer, flush=True)
     for box in boxes:
         box.stop()
+
+
+def _log(box: Sandbox, shape: Shape, runs: list[str], rows: int) -> int:
+    """Let some runs go on by as many rows and end again; tells how many values that are."""
+    assert shape.distinct == 1, "the lines of other runs are not those of their exports"
+    for name in runs:
+        run = box.store.projects[ENTITY, shape.project].runs[name]
+        lines, run.history = run.history.lines, Rows()  # so far it shared them with other runs
+        run.history.write(0, lines)
+        columns = _columns(np.random.default_rng(len(lines)), replace(shape, rows=rows))
+        more = list(zip(*(columns[key].tolist() for key in columns if key != "_step"), strict=True))
+        names = [key for key in columns if key != "_step"]
+        box.append_rows(ENTITY, shape.project, name, [dict(zip(names, row, strict=True)) for row in more])
+        box.finish(ENTITY, shape.project, name)
+    box.advance(3_600)  # a run that ended just now would be looked at once more
+    return len(runs) * rows * shape.keys
 
 
 def _fill(box: Sandbox, shape: Shape) -> None:
@@ -88,8 +131,8 @@ def _fill(box: Sandbox, shape: Shape) -> None:
         model = models[number % len(models)]
         run = box.add_run(
             ENTITY,
-            PROJECT,
-            f"r{number:06d}",
+            shape.project,
+            run_name(number),
             config={"lr": 10.0 ** -(number % 5), "model": {"layers": number % 7, "name": f"m{number % 7}"}}
             | {f"option_{place}": number + place for place in range(shape.config - 3)},
             summary={"loss": float(rng.random()), "_step": shape.rows - 1, "_runtime": float(shape.rows)},

@@ -12,15 +12,18 @@ import json
 import os
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 Task = Callable[[dict[str, Any]], dict[str, Any]]
 
 
 def sync(asked: dict[str, Any]) -> dict[str, Any]:
-    """Our sync into a published DuckDB file."""
+    """Our sync into a published DuckDB file; with `steps`, also the seconds of every step of its build."""
+    from wandb_warehouse.arrow import Selection
     from wandb_warehouse.client import Connection, Secret
     from wandb_warehouse.resources import ProjectPath
     from wandb_warehouse.sync import SyncOptions
@@ -31,10 +34,15 @@ def sync(asked: dict[str, Any]) -> dict[str, Any]:
         Connection(asked["base"], Secret(asked["key"]), "environment"),
         Path(asked["warehouse"]),
         history=asked.get("history", "full"),
+        samples=asked.get("samples", 500),
+        selection=Selection(keys=tuple(asked.get("keys", ()))),
+        resources=tuple(asked.get("resources", ())),
     )
-    started = time.perf_counter()
-    report = run_sync(options)
-    seconds = time.perf_counter() - started
+    steps: dict[str, float] = {}
+    with _timed_build(steps) if asked.get("steps") else nullcontext():
+        started = time.perf_counter()
+        report = run_sync(options)
+        seconds = time.perf_counter() - started
     assert not report.quarantined, report.quarantined
     return {
         "seconds": seconds,
@@ -42,7 +50,44 @@ def sync(asked: dict[str, Any]) -> dict[str, Any]:
         "requests": report.requests,
         "phases": report.seconds,
         "published": report.published,
+        "steps": steps,
     }
+
+
+@contextmanager
+def _timed_build(steps: dict[str, float]) -> Iterator[None]:
+    """Add up in `steps` the seconds in each public method of `Build`, and in `fsync`, by name."""
+    from wandb_warehouse.warehouse import Build
+
+    def timed(owner: Any, name: str) -> Any:
+        function = getattr(owner, name)
+
+        def call(*arguments: Any, **named: Any) -> Any:
+            started = time.perf_counter()
+            try:
+                return function(*arguments, **named)
+            finally:
+                steps[name] = steps.get(name, 0.0) + time.perf_counter() - started
+
+        # `create` is bound to its class already and must not be bound again.
+        return staticmethod(call) if hasattr(function, "__self__") else call
+
+    methods = [name for name in vars(Build) if not name.startswith("_")]
+    with ExitStack() as stack:
+        for owner, name in [(os, "fsync"), *((Build, name) for name in methods)]:
+            stack.enter_context(mock.patch.object(owner, name, timed(owner, name)))
+        yield
+
+
+def copy(asked: dict[str, Any]) -> dict[str, Any]:
+    """A copy of the warehouse's bytes, brought to the disk: what no sync that publishes by rename can do without."""
+    import shutil
+
+    started = time.perf_counter()
+    copied = Path(shutil.copyfile(asked["warehouse"], Path(asked["folder"]) / "copy"))
+    with copied.open("rb") as file:
+        os.fsync(file.fileno())
+    return {"seconds": time.perf_counter() - started, "bytes": copied.stat().st_size}
 
 
 def scan_history(asked: dict[str, Any]) -> dict[str, Any]:
@@ -59,6 +104,19 @@ def scan_history(asked: dict[str, Any]) -> dict[str, Any]:
     history = pd.concat(frames, ignore_index=True)
     seconds = time.perf_counter() - started
     return {"seconds": seconds, "rows": len(history), "runs": len(frames)}
+
+
+def histories(asked: dict[str, Any]) -> dict[str, Any]:
+    """The official client: sampled histories of the first runs, into one pandas frame."""
+    api = _official(asked)
+    runs = api.runs(asked["project"])
+    chosen = {"name": {"$in": [run.id for run in runs[: asked["runs"]]]}}
+    started = time.perf_counter()
+    frame = api.runs(asked["project"], filters=chosen).histories(
+        samples=asked["samples"], keys=asked["keys"], format="pandas"
+    )
+    seconds = time.perf_counter() - started
+    return {"seconds": seconds, "values": int(frame[asked["keys"]].count().sum())}
 
 
 def list_runs(asked: dict[str, Any]) -> dict[str, Any]:
@@ -102,49 +160,51 @@ def floor(asked: dict[str, Any]) -> dict[str, Any]:
     paths = json.loads(Path(asked["exports"]).read_text())
     folder = Path(asked["folder"]) / "files"
     folder.mkdir()
-    mine = local()
+    mine, connections = local(), []
 
     def download(item: tuple[str, str]) -> None:
         run, path = item
         if not hasattr(mine, "connection"):
             mine.connection = http.client.HTTPConnection(str(place.hostname), place.port)
+            connections.append(mine.connection)
         mine.connection.request("GET", path)
         (folder / f"{run}.parquet").write_bytes(mine.connection.getresponse().read())
 
     started = time.perf_counter()
     with ThreadPoolExecutor(16) as pool:
         list(pool.map(download, [(run, path) for run, urls in paths.items() for path in urls]))
+    for connection in connections:
+        connection.close()
     downloaded = time.perf_counter() - started
-    with duckdb.connect(str(Path(asked["folder"]) / "floor.duckdb")) as connection:
-        connection.execute(f"""
+    with duckdb.connect(str(Path(asked["folder"]) / "floor.duckdb")) as database:
+        database.execute(f"""
             CREATE TABLE history AS
             SELECT 'bench' AS entity, 'runs' AS project, parse_filename(filename, true) AS run_id, key, _step AS step,
                    0::BIGINT AS seq, 'number' AS type, value, NULL::JSON AS value_json
             FROM (UNPIVOT read_parquet('{folder}/*.parquet', filename = true)
                   ON COLUMNS(* EXCLUDE (filename, _step)) INTO NAME key VALUE value)
         """)
-        connection.execute("CHECKPOINT")
-        values = connection.execute("SELECT count(*) FROM history").fetchall()[0][0]
+        database.execute("CHECKPOINT")
+        values = database.execute("SELECT count(*) FROM history").fetchall()[0][0]
     return {"seconds": time.perf_counter() - started, "download": downloaded, "values": values}
 
 
 def queries(asked: dict[str, Any]) -> dict[str, Any]:
-    """The same questions to a warehouse and to a native wide table, in turn."""
+    """The same questions to a warehouse and to a native wide table, in turn, each answered by an Arrow table."""
     import duckdb
-    from benchmarks.queries import QUESTIONS
 
     from wandb_warehouse.warehouse import open_readonly
 
-    seconds: dict[str, list[tuple[float, float]]] = {name: [] for name in QUESTIONS}
+    seconds: dict[str, list[tuple[float, float]]] = {name: [] for name in asked["questions"]}
     with open_readonly(asked["warehouse"]) as ours, duckdb.connect(asked["wide"], read_only=True) as wide:
-        for name, (long_sql, wide_sql) in QUESTIONS.items():
+        for name, (long_sql, wide_sql) in asked["questions"].items():
             same = sorted(ours.execute(long_sql).fetchall()) == sorted(wide.execute(wide_sql).fetchall())
             assert same, f"{name}: the two tables answer differently"
             for _ in range(asked["repeats"]):
                 pair = []
                 for connection, sql in ((ours, long_sql), (wide, wide_sql)):
                     started = time.perf_counter()
-                    connection.execute(sql).fetchall()
+                    connection.sql(sql).to_arrow_table()
                     pair.append(time.perf_counter() - started)
                 seconds[name].append((pair[0], pair[1]))
     return {"pairs": seconds}
@@ -166,7 +226,8 @@ def wide_table(asked: dict[str, Any]) -> dict[str, Any]:
 
 
 TASKS: dict[str, Task] = {
-    task.__name__: task for task in (sync, scan_history, list_runs, floor, queries, wide_table)
+    task.__name__: task
+    for task in (sync, copy, scan_history, histories, list_runs, floor, queries, wide_table)
 }
 
 
@@ -178,6 +239,10 @@ def _peak_memory() -> int:
     raise RuntimeError("this system does not tell a process's peak memory")
 
 
+def measured(name: str, asked: dict[str, Any]) -> dict[str, Any]:
+    """What a task tells, with the peak memory of the process it ran in."""
+    return TASKS[name](asked) | {"memory": _peak_memory()}
+
+
 if __name__ == "__main__":
-    outcome = TASKS[sys.argv[1]](json.loads(sys.argv[2]))
-    print(json.dumps(outcome | {"memory": _peak_memory()}))
+    print(json.dumps(measured(sys.argv[1], json.loads(sys.argv[2]))))

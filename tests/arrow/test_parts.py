@@ -15,6 +15,7 @@ from arrow.strategies import same, wire
 from arrow.test_history import RUN, Value, check, expected, rows_strategy
 from wandb_warehouse.arrow.history import RunRef, chunks_from_rows
 from wandb_warehouse.arrow.merge import run_history
+from wandb_warehouse.arrow.numbers import Numbers
 from wandb_warehouse.arrow.parts import PartWriter, RunCount
 from wandb_warehouse.arrow.text import unescape
 from wandb_warehouse.arrow.values import restore
@@ -190,3 +191,36 @@ def test_repeated_steps_of_several_batches_are_in_order(tmp_path: Path) -> None:
     table = pq.read_table(path, filters=[("key", "=", "a")]).to_pylist()
     found = [(row["step"], row["seq"], row["value"]) for row in table]
     assert found == [(step, seq, seq + 1.0) for step in range(4) for seq in range(2)]
+
+
+def test_numbered_parts_hold_the_same_rows(tmp_path: Path) -> None:
+    """With numbers for runs and keys a part has the stored table's columns; put back, the names make the same rows."""
+    pages = [
+        [{"_step": n, "loss": n / 2, "note": "x" * n, "ok": True} for n in range(page, page + 5)]
+        for page in (0, 5)
+    ]
+    batches = [
+        chunks_from_rows(run, [wire(row) for row in page], {}) for run in (RUN, OTHER) for page in pages
+    ]
+    numbers = Numbers({OTHER: 7}, {"loss": 3})
+    names, numbered = tmp_path / "names", tmp_path / "numbers"
+    names.mkdir()
+    numbered.mkdir()
+    (plain,), _ = write(names, batches)
+    writer = PartWriter(numbered, numbers)
+    for batch in batches:
+        writer.add(batch)
+    part = writer.finish()
+    assert part is not None
+    assert pq.read_schema(part).equals(TABLES["history"].stored.arrow)
+    con = duckdb.connect()
+    for name, rows in numbers.new().items():
+        con.register(name, rows)
+    back = (
+        f"SELECT entity, project, run_id, key, n.* EXCLUDE (run_number, key_number) FROM '{part}' n"
+        " JOIN (FROM run_numbers UNION ALL SELECT 7, 'team', 'project', 'r2') USING (run_number)"
+        " JOIN (FROM key_numbers UNION ALL SELECT 3, 'loss') USING (key_number)"
+    )
+    for one, other in ((back, f"FROM '{plain}'"), (f"FROM '{plain}'", back)):
+        assert con.execute(f"SELECT count(*) FROM (({one}) EXCEPT ALL ({other}))").fetchall() == [(0,)]
+    assert con.execute(f"SELECT count(*) FROM ({back})").fetchall() == [(60,)]

@@ -104,6 +104,19 @@ def test_missing_columns_are_added(published: Path) -> None:
     assert _rows(again.path, "SELECT count(*) FROM run_tags") == [(0,)]
 
 
+def test_meanings_that_changed_are_written(published: Path) -> None:
+    """Comments of another version, of a table and of a column, are replaced by the schema's."""
+    again = _again(published)
+    again.prepare_tables()
+    comments = "SELECT * FROM (SELECT table_name, column_name, comment FROM duckdb_columns() UNION ALL"
+    comments += " SELECT table_name, '', comment FROM duckdb_tables()) ORDER BY ALL"
+    meant = _rows(again.path, comments)
+    _rows(again.path, "COMMENT ON COLUMN runs.notes IS 'older'; COMMENT ON TABLE run_tags IS NULL")
+    assert _rows(again.path, comments) != meant
+    again.prepare_tables()
+    assert _rows(again.path, comments) == meant
+
+
 def test_column_of_another_type_is_refused(published: Path) -> None:
     """A column that somebody changed to another type is an error that names it."""
     again = _again(published)

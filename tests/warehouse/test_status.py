@@ -1,9 +1,12 @@
 """What a warehouse says of itself."""
 
+import subprocess
+import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
 import duckdb
+import pyarrow as pa
 import pytest
 
 from wandb_warehouse.errors import CorruptStoreError, StoreError
@@ -14,6 +17,7 @@ from wandb_warehouse.warehouse import (
     ProjectStatus,
     TroubledRun,
     last_sync,
+    records,
     status,
     stored_runs,
 )
@@ -96,3 +100,22 @@ def test_last_sync_gives_the_log_back(published: Path) -> None:
     assert newest.report == {"runs": 2}
     assert newest.finished_at == datetime(2026, 3, 1, 12, tzinfo=UTC)
     assert newest.package_version == "0.1.0"
+
+
+def test_records_are_the_rows_of_a_table() -> None:
+    """Records are what pyarrow's own way gives, at the bounds of times, with nulls, in chunks and without rows."""
+    utc = pa.timestamp("us", tz="UTC")
+    times = [datetime(1, 1, 1, tzinfo=UTC), None, datetime(9999, 12, 31, 23, 59, 59, 999_999, tzinfo=UTC)]
+    part = pa.table({"time": pa.array(times, utc), "text": ["a", None, "c"], "list": [[1], [], None]})
+    for table in (part, pa.concat_tables([part, part]), part.slice(0, 0)):
+        assert records(table) == table.to_pylist()
+
+
+def test_reading_what_is_held_imports_no_pandas(published: Path) -> None:
+    """A sync that finds nothing new is spared the import, which would take longer than the sync."""
+    script = (
+        "import sys; from wandb_warehouse.warehouse import last_sync, records, stored_runs;"
+        f"last_sync({str(published)!r}); records(stored_runs({str(published)!r}));"
+        "sys.exit('pandas' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", script], check=False).returncode == 0

@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from wandb_warehouse.arrow import Numbers, RunRef
 from wandb_warehouse.resources import Cursor, Pending, ProjectMarks, RunMark
-from wandb_warehouse.warehouse import last_sync, stored_numbers, stored_runs
+from wandb_warehouse.warehouse import last_sync, records, stored_numbers, stored_runs
 
 __all__ = ["Held", "RunKey", "cursors_to_json"]
 
@@ -44,10 +44,7 @@ class Held:
                 (p["entity"], p["project"]): Cursor(datetime.fromisoformat(p["cursor"]), p["filters"])
                 for p in last.projects
             },
-            {
-                (row["entity"], row["project"], row["run_id"]): row
-                for row in stored_runs(warehouse).to_pylist()
-            },
+            {(row["entity"], row["project"], row["run_id"]): row for row in records(stored_runs(warehouse))},
             {
                 (p["entity"], p["project"]): {name: set(ids) for name, ids in p.get("pending", {}).items()}
                 for p in last.projects

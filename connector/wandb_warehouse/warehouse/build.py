@@ -10,6 +10,7 @@ import os
 import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Self
@@ -116,13 +117,9 @@ class Build:
             CorruptStoreError: a column exists with another type.
         """
         with self._open() as connection:
-            rows = connection.execute(
-                "SELECT table_name, column_name, data_type FROM duckdb_columns()"
-                " WHERE database_name = current_database() AND schema_name = 'main'"
-            ).fetchall()
-            present: dict[str, dict[str, str]] = {}
-            for table, column, kind in rows:
-                present.setdefault(table, {})[column] = kind
+            present: dict[str, dict[str, _Present]] = {}
+            for table, column, kind, meaning in connection.execute(statement("present_columns")).fetchall():
+                present.setdefault(table, {})[column] = _Present(kind, meaning)
             connection.begin()
             stored = [*NUMBER_TABLES.values(), *(table.stored for table in TABLES.values())]
             connection.execute(";\n".join(ddl for t in stored for ddl in _table_ddl(t, present.get(t.name))))
@@ -354,9 +351,24 @@ def _sync(path: Path) -> None:
         os.close(descriptor)
 
 
-def _table_ddl(table: Table, present: Mapping[str, str] | None) -> Iterator[str]:
-    def comment(what: str, text: str) -> str:
-        return "COMMENT ON {} IS '{}'".format(what, text.replace("'", "''"))
+@dataclass(frozen=True, slots=True)
+class _Present:
+    """Type and comment of a column that the build has; the comment of a table stands under the name ``."""
+
+    kind: str
+    meaning: str | None
+
+
+_NOTHING = _Present("", None)
+
+
+def _table_ddl(table: Table, present: Mapping[str, _Present] | None) -> Iterator[str]:
+    def comments() -> Iterator[str]:
+        named = {"": (f'TABLE "{table.name}"', table.meaning)}
+        named |= {c.name: (f'COLUMN "{table.name}"."{c.name}"', c.meaning) for c in table.columns}
+        for name, (what, meaning) in named.items():
+            if present is None or present.get(name, _NOTHING).meaning != meaning:
+                yield "COMMENT ON {} IS '{}'".format(what, meaning.replace("'", "''"))
 
     if present is None:
         key = set(table.primary_key)
@@ -366,14 +378,12 @@ def _table_ddl(table: Table, present: Mapping[str, str] | None) -> Iterator[str]
         yield f'CREATE TABLE "{table.name}" ({", ".join(lines)})'
     else:
         for column in table.columns:
-            kind = present.get(column.name)
-            if kind is None:
+            found = present.get(column.name)
+            if found is None:
                 yield f'ALTER TABLE "{table.name}" ADD COLUMN "{column.name}" {SQL_TYPES[column.kind]}'
-            elif kind != SQL_TYPES[column.kind]:
+            elif found.kind != SQL_TYPES[column.kind]:
                 raise CorruptStoreError(
-                    f"column {table.name}.{column.name} is {kind} instead of {SQL_TYPES[column.kind]}",
+                    f"column {table.name}.{column.name} is {found.kind} instead of {SQL_TYPES[column.kind]}",
                     mend="move the warehouse away and sync again",
                 )
-    yield comment(f'TABLE "{table.name}"', table.meaning)
-    for column in table.columns:
-        yield comment(f'COLUMN "{table.name}"."{column.name}"', column.meaning)
+    yield from comments()

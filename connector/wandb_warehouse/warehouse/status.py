@@ -2,7 +2,7 @@
 
 import json
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ __all__ = [
     "Status",
     "TroubledRun",
     "last_sync",
+    "records",
     "status",
     "stored_numbers",
     "stored_runs",
@@ -104,6 +105,26 @@ class LastSync:
     report: Any
 
 
+def records(table: pa.Table) -> list[dict[str, Any]]:
+    """Give the rows of a table as records, its times as datetimes in UTC.
+
+    pyarrow's `to_pylist` imports pandas for times, where it is installed: as long as a sync with nothing new takes.
+    """
+    values = {
+        name: [
+            None if moment is None else _EPOCH + timedelta(microseconds=moment)
+            for moment in column.cast(pa.timestamp("us", tz="UTC")).cast(pa.int64()).to_pylist()
+        ]
+        if pa.types.is_timestamp(column.type)
+        else column.to_pylist()
+        for name, column in zip(table.column_names, table.columns, strict=True)
+    }
+    return [dict(zip(values, row, strict=True)) for row in zip(*values.values(), strict=True)]
+
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
 def last_sync(path: Path | str) -> LastSync | None:
     """The newest published sync, or None where there is no file or no sync yet.
 
@@ -114,7 +135,7 @@ def last_sync(path: Path | str) -> LastSync | None:
         return None
     connection = open_readonly(path)
     try:
-        rows = connection.sql(statement("last_sync")).to_arrow_table().to_pylist()
+        rows = records(connection.sql(statement("last_sync")).to_arrow_table())
     finally:
         connection.close()
     return _last_sync(rows)
@@ -180,10 +201,7 @@ def status(path: Path | str) -> Status:
     connection = open_readonly(path)
 
     def rows(name: str, **identifiers: str) -> list[dict[str, Any]]:
-        found: list[dict[str, Any]] = (
-            connection.sql(statement(name, **identifiers)).to_arrow_table().to_pylist()
-        )
-        return found
+        return records(connection.sql(statement(name, **identifiers)).to_arrow_table())
 
     try:
         lake = find_lake(path)
