@@ -23,6 +23,7 @@ __all__ = [
     "expected",
     "leaves",
     "options",
+    "plain_reader",
     "query",
     "records",
     "stored",
@@ -42,20 +43,31 @@ def connection(box: Sandbox) -> Connection:
 
 
 def options(box: Sandbox, warehouse: Path, *projects: str, **more: Any) -> SyncOptions:
-    """Options of a sync of some projects of a sandbox; `e/p` when none is named."""
+    """Options of a sync of some projects of a sandbox; `e/p` when none is named; a lake where the name says so."""
     paths = tuple(ProjectPath.parse(text) for text in projects or ("e/p",))
+    if warehouse.suffix != ".duckdb":
+        more = {"destination": "filesystem", **more}
     return SyncOptions(paths, connection(box), warehouse, **more)
+
+
+def plain_reader(warehouse: Path) -> duckdb.DuckDBPyConnection:
+    """DuckDB itself over a DuckDB file, or over the views of a lake."""
+    if not warehouse.is_dir():
+        return duckdb.connect(str(warehouse), read_only=True)
+    reader = duckdb.connect(str(warehouse / "views.duckdb"), read_only=True)
+    reader.execute("SET file_search_path = ?", [str(warehouse)])
+    return reader
 
 
 def query(warehouse: Path, sql: str) -> list[tuple[Any, ...]]:
     """Rows of a query, asked by DuckDB itself."""
-    with duckdb.connect(str(warehouse), read_only=True) as reader:
+    with plain_reader(warehouse) as reader:
         return reader.execute(sql).fetchall()
 
 
 def records(database: Path, sql: str, parameters: Sequence[Any] = ()) -> list[dict[str, Any]]:
     """Rows of a query as records, asked by DuckDB itself."""
-    with duckdb.connect(str(database), read_only=True) as reader:
+    with plain_reader(database) as reader:
         found = reader.execute(sql, list(parameters))
         names = [column[0] for column in found.description or ()]
         return [dict(zip(names, row, strict=True)) for row in found.fetchall()]

@@ -1,5 +1,7 @@
 """Where base address, key and defaults come from."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -15,7 +17,7 @@ def empty_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """No variable, no netrc, no `.dlt`: each test sets what it needs."""
     for name in ("API_KEY", "BASE_URL", "WAREHOUSE", "ENTITY", "PROJECT"):
         monkeypatch.delenv(f"WANDB_{name}", raising=False)
-    for name in ("NETRC", "DLT_PROJECT_DIR"):
+    for name in ("NETRC", "DLT_PROJECT_DIR", "DESTINATION_TYPE", "DESTINATION__FILESYSTEM__BUCKET_URL"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.chdir(tmp_path)
@@ -178,3 +180,48 @@ def test_the_committed_configuration_is_valid(monkeypatch: pytest.MonkeyPatch) -
     assert load_settings().projects == ()
     example = (root / ".dlt" / "secrets.example.toml").read_text()
     assert '"set me up"' in example
+
+
+def test_the_first_place_that_has_a_destination_wins(
+    empty_home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Our pipeline's own section before any pipeline's, environment before secrets.toml before config.toml."""
+    assert (load_settings().destination, load_settings().warehouse) == (None, Path("wandb.duckdb"))
+    assert load_settings("filesystem").warehouse == Path("wandb-lake")
+    config, secrets = (empty_home / ".dlt" / f"{name}.toml" for name in ("config", "secrets"))
+    config.write_text(
+        'destination_type = "duckdb"\n[pipelines.wandb_warehouse]\n'
+        'destination_type = "dlt.destinations.filesystem"\n[destination.filesystem]\nbucket_url = "from-config"\n'
+    )
+    found = load_settings()
+    assert (found.destination, found.warehouse) == ("filesystem", Path("from-config"))
+    secrets.write_text('[destination.filesystem]\nbucket_url = "s3://from/secrets"\n')
+    assert load_settings().warehouse == "s3://from/secrets"
+    monkeypatch.setenv("DESTINATION__FILESYSTEM__BUCKET_URL", "file:///from/environment")
+    assert load_settings().warehouse == "file:///from/environment"
+    monkeypatch.setenv("DESTINATION_TYPE", "duckdb")
+    assert load_settings().warehouse == Path("wandb.duckdb")
+    monkeypatch.setenv("WANDB_WAREHOUSE", "~/mine.duckdb")
+    assert load_settings().warehouse == empty_home / "mine.duckdb"
+
+
+@pytest.mark.parametrize("value", ['"bigquery"', "7"])
+def test_a_destination_that_is_none_of_ours(empty_home: Path, value: str) -> None:
+    """A destination that we do not write to, or that is no text, is a mistake to mend."""
+    (empty_home / ".dlt" / "config.toml").write_text(f"destination_type = {value}\n")
+    with pytest.raises(ConfigError, match="destination_type"):
+        load_settings()
+
+
+@pytest.mark.parametrize("name", ["duckdb", "filesystem"])
+@pytest.mark.parametrize("place", ["", "[pipelines.wandb_warehouse]\n"])
+def test_dlt_reads_the_same_destination(
+    empty_home: Path, monkeypatch: pytest.MonkeyPatch, name: str, place: str
+) -> None:
+    """The judge is dlt: in a fresh process a pipeline of our name takes the destination that we take."""
+    (empty_home / ".dlt" / "config.toml").write_text(f'{place}destination_type = "{name}"\n')
+    script = (
+        "import dlt; print(dlt.pipeline('wandb_warehouse', pipelines_dir='p').destination.destination_name)"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout.split()[-1] == name == load_settings().destination

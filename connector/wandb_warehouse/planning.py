@@ -17,6 +17,7 @@ from wandb_warehouse.resources import (
     resolve,
 )
 from wandb_warehouse.sync import Held, SyncOptions
+from wandb_warehouse.warehouse import open_store
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -71,10 +72,11 @@ def plan(options: SyncOptions) -> Plan:
         AuthError, RemoteError, ConfigError: W&B could not be read.
         StoreError: the warehouse cannot be read.
     """
+    store = open_store(options.warehouse, options.destination)
     held = Held.read(options.warehouse)
     governor = Governor() if options.workers is None else Governor(concurrency=options.workers)
     client = WandbClient(options.connection, governor=governor)
-    made = Plan(str(options.warehouse), at_once=min(AT_ONCE, options.workers or AT_ONCE))
+    made = Plan(store.name, at_once=min(AT_ONCE, options.workers or AT_ONCE))
     with EventLoopThread() as loop:
         started = time.monotonic()
         loop.call(_read(client, options, held, made))

@@ -17,10 +17,21 @@ from urllib.parse import urlsplit
 from wandb_warehouse.client import Connection, Secret
 from wandb_warehouse.errors import AuthError, ConfigError
 
-__all__ = ["DEFAULT_BASE_URL", "DEFAULT_WAREHOUSE", "Settings", "load_settings", "resolve_connection"]
+__all__ = [
+    "DEFAULT_BASE_URL",
+    "DEFAULT_LAKE",
+    "DEFAULT_WAREHOUSE",
+    "Settings",
+    "load_settings",
+    "parse_warehouse",
+    "resolve_connection",
+]
 
 DEFAULT_BASE_URL = "https://api.wandb.ai"
 DEFAULT_WAREHOUSE = Path("wandb.duckdb")
+DEFAULT_LAKE = Path("wandb-lake")
+_PIPELINE = ("pipelines", "wandb_warehouse")
+"""Where dlt looks for what concerns our pipeline alone."""
 _PLACEHOLDER = "set me up"
 """The key in `.dlt/secrets.example.toml`."""
 
@@ -29,30 +40,43 @@ _PLACEHOLDER = "set me up"
 class Settings:
     """What to sync and where to, as far as environment and configuration say."""
 
-    warehouse: Path = DEFAULT_WAREHOUSE
-    """Path of the DuckDB file (`WANDB_WAREHOUSE`)."""
+    warehouse: Path | str = DEFAULT_WAREHOUSE
+    """Path of the DuckDB file or of the lake, or the lake's address (`WANDB_WAREHOUSE`, or as dlt is configured)."""
     entity: str | None = None
     """Team or user (`WANDB_ENTITY`)."""
     project: str | None = None
     """Project (`WANDB_PROJECT`)."""
     projects: tuple[str, ...] = field(default=())
     """What to sync when nothing is named: `entity/project` or `entity` (`.dlt/config.toml`)."""
+    destination: str | None = None
+    """`duckdb` or `filesystem` (dlt's `destination_type`); None where nothing is configured."""
 
 
-def load_settings() -> Settings:
-    """Settings from environment and `.dlt/config.toml`; ConfigError where that file is wrong."""
+def load_settings(destination: str | None = None) -> Settings:
+    """Settings from environment and `.dlt`; ConfigError where a file there is wrong.
+
+    Args:
+        destination: `duckdb` or `filesystem` where the command names one; the warehouse's default depends on it.
+    """
     projects = _dlt("config.toml").get("projects", [])
     if not isinstance(projects, list) or not all(_is_path(entry) for entry in projects):
         raise ConfigError(
             f"projects in {_dlt_dir() / 'config.toml'} is not a list of paths",
             mend='write it like projects = ["my-team/my-project"]',
         )
+    destination = destination or _configured_destination()
     return Settings(
-        warehouse=Path(_environment("WANDB_WAREHOUSE") or DEFAULT_WAREHOUSE).expanduser(),
+        warehouse=parse_warehouse(_environment("WANDB_WAREHOUSE") or _configured_warehouse(destination)),
+        destination=destination,
         entity=_environment("WANDB_ENTITY"),
         project=_environment("WANDB_PROJECT"),
         projects=tuple(projects),
     )
+
+
+def parse_warehouse(text: str) -> Path | str:
+    """A warehouse as it was written: an address (`s3://...`) as it is, anything else as a path."""
+    return text if "://" in text else Path(text).expanduser()
 
 
 def resolve_connection(*, base_url: str | None = None, api_key: str | None = None) -> Connection:
@@ -94,6 +118,48 @@ def _configured_base() -> str | None:
     return None
 
 
+def _configured_destination() -> str | None:
+    found = _configured("destination_type", _PIPELINE, _PIPELINE[:1], ())
+    if found is None:
+        return None
+    name = found.rpartition(".")[2]  # dlt also takes `dlt.destinations.filesystem`
+    if name not in _DESTINATION_PLACES:
+        raise ConfigError(
+            f"destination_type {found!r} is not one wandb-warehouse writes to",
+            mend=f"choose one of {', '.join(_DESTINATION_PLACES)}, or set it for another pipeline only",
+        )
+    return name
+
+
+def _configured_warehouse(destination: str | None) -> str:
+    name, default = _DESTINATION_PLACES[destination or "duckdb"]
+    found = _configured(name, ("destination", destination or "duckdb"))
+    return found.removeprefix("duckdb:///") if found else str(default)
+
+
+_DESTINATION_PLACES = {
+    "duckdb": ("credentials", DEFAULT_WAREHOUSE),
+    "filesystem": ("bucket_url", DEFAULT_LAKE),
+}
+"""Each destination's place: the name dlt has for it in `[destination.<destination>]`, and the default."""
+
+
+def _configured(name: str, *places: tuple[str, ...]) -> str | None:
+    """A value as dlt looks it up: environment, `secrets.toml`, `config.toml`, in each the first place that has it."""
+    for place in places:
+        if value := _environment("__".join((*place, name)).upper()):
+            return value
+    for file in ("secrets.toml", "config.toml"):
+        for place in places:
+            value = _dlt(file, place).get(name)
+            if isinstance(value, str) and value:
+                return value
+            if value is not None and not isinstance(value, dict):
+                where = f"{'.'.join((*place, name))} in {_dlt_dir() / file}"
+                raise ConfigError(f"{where} is not text", mend="write it in quotes")
+    return None
+
+
 def _netrc_key(host: str) -> str | None:
     path = Path(_environment("NETRC") or "~/.netrc").expanduser()
     if not path.is_file():
@@ -128,8 +194,8 @@ def _dlt_dir() -> Path:
     return Path(_environment("DLT_PROJECT_DIR") or ".") / ".dlt"
 
 
-def _dlt(name: str) -> dict[str, Any]:
-    """The `[sources.wandb]` table of a file of `.dlt`; empty where there is none."""
+def _dlt(name: str, place: tuple[str, ...] = ("sources", "wandb")) -> dict[str, Any]:
+    """A table of a file of `.dlt`; empty where there is none."""
     path = _dlt_dir() / name
     if not path.is_file():
         return {}
@@ -137,7 +203,7 @@ def _dlt(name: str) -> dict[str, Any]:
         section: Any = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise ConfigError(f"{path} is not valid TOML", mend="mend the file") from error
-    for key in ("sources", "wandb"):
+    for key in place:
         section = section.get(key, {}) if isinstance(section, dict) else {}
     return section if isinstance(section, dict) else {}
 

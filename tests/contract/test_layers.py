@@ -33,7 +33,7 @@ ROOMS: dict[str, set[str]] = {
         "sandbox",
     },
     "sandbox": set(),
-    "planning": {"sync", "resources", "client", "schema", "errors"},
+    "planning": {"sync", "resources", "warehouse", "client", "schema", "errors"},
     "__init__": {"sync", "resources", "warehouse", "settings"},
 }
 """What each room may import of the others."""
@@ -50,6 +50,7 @@ LIBRARIES: dict[str, set[str]] = {
     "stamina": {"client"},
     "dlt": {"resources", "sync", "warehouse/destinations"},
     "duckdb": {"warehouse"},
+    "fsspec": {"warehouse"},
     "sqlglot": {"warehouse/views"},
     "click": {"cli"},
     "rich": {"cli"},

@@ -17,10 +17,39 @@ def box() -> Iterator[Sandbox]:
         yield running
 
 
+OVER_BOTH = {
+    "test_incremental": False,
+    "test_sampled": True,
+    "test_scope": True,
+    "test_selection": True,
+}
+"""Modules whose tests run over a DuckDB file and over a lake, and whether the lake's turn is among the slow tests."""
+
+OF_THE_FILE = {
+    "test_what_cannot_be_read_makes_no_warehouse",
+    "test_one_sync_at_a_time",
+    "test_the_search_finds_what_is_there",
+    "test_excluded_keys_are_in_no_file",
+    "test_excluding_later_takes_out_what_was_stored",
+}
+"""Tests that look at the DuckDB file itself, its inode or its bytes; `test_lake.py` has the like for a lake."""
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run tests over both destinations; `destination` is asked for by way of `warehouse`."""
+    if "destination" not in metafunc.fixturenames:
+        return
+    slow = OVER_BOTH.get(metafunc.module.__name__.rpartition(".")[2])
+    kinds: list[Any] = ["duckdb"]
+    if slow is not None and metafunc.function.__name__ not in OF_THE_FILE:
+        kinds.append(pytest.param("filesystem", marks=pytest.mark.slow) if slow else "filesystem")
+    metafunc.parametrize("destination", kinds)
+
+
 @pytest.fixture
-def warehouse(tmp_path: Path) -> Path:
+def warehouse(tmp_path: Path, destination: str) -> Path:
     """Where a warehouse may be made."""
-    return tmp_path / "wandb.duckdb"
+    return tmp_path / {"duckdb": "wandb.duckdb", "filesystem": "lake"}[destination]
 
 
 @pytest.fixture(autouse=True)

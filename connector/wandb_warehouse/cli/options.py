@@ -7,22 +7,47 @@ from typing import Any, TypeVar
 import click
 
 from wandb_warehouse.cli.render import FORMATS
-from wandb_warehouse.settings import load_settings
+from wandb_warehouse.settings import load_settings, parse_warehouse
 
-__all__ = ["format_option", "scope_options", "warehouse_option"]
+__all__ = ["destination_option", "format_option", "scope_options", "warehouse_option"]
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 
 def warehouse_option(command: F) -> F:
-    """`--warehouse PATH`: the DuckDB file, by default `WANDB_WAREHOUSE` or ./wandb.duckdb."""
+    """`--warehouse`: a DuckDB file or a lake; by default `WANDB_WAREHOUSE`, dlt's configuration, ./wandb.duckdb."""
     return click.option(
         "--warehouse",
         "-w",
-        type=click.Path(dir_okay=False, path_type=Path),
-        default=lambda: load_settings().warehouse,
+        metavar="PATH|URL",
+        callback=_warehouse,
         show_default="WANDB_WAREHOUSE or ./wandb.duckdb",
-        help="The warehouse file.",
+        help="The warehouse: a DuckDB file, or the directory or address of a parquet lake.",
+    )(command)
+
+
+def _warehouse(context: click.Context, parameter: click.Parameter, given: str | None) -> Path | str:
+    if given is not None and not given.strip():
+        raise click.BadParameter("it is empty", context, parameter)
+    destination = context.params.get("destination")
+    warehouse = parse_warehouse(given) if given else load_settings(destination).warehouse
+    local = warehouse if isinstance(warehouse, Path) and destination != "filesystem" else None
+    # Looked for here, because what knows lakes takes a second to import.
+    if local is not None and local.is_dir() and not (local / "manifest.json").is_file():
+        what = f"{warehouse} is a directory without the manifest.json of a lake"
+        raise click.BadParameter(what, context, parameter)
+    return warehouse
+
+
+def destination_option(command: F) -> F:
+    """`--destination`: what kind of warehouse a sync writes."""
+    return click.option(
+        "--destination",
+        type=click.Choice(["duckdb", "filesystem"]),
+        is_eager=True,  # the warehouse's default depends on it
+        callback=lambda _context, _parameter, given: given or load_settings().destination,
+        help="A DuckDB file, or a parquet lake in a directory or an object store.  [default: what lies at --warehouse, "
+        "else destination_type as .dlt configures it, else duckdb]",
     )(command)
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from wandb_warehouse.cli.options import scope_options, warehouse_option
+from wandb_warehouse.cli.options import destination_option, scope_options, warehouse_option
 from wandb_warehouse.cli.render import console, errors, write_json, write_table
 from wandb_warehouse.cli.scope import sync_options
 
@@ -40,9 +40,10 @@ value, limits of the server more time.
     epilog="Example: wandb-warehouse plan 'my-team/vision-*'",
 )
 @scope_options
+@destination_option
 @warehouse_option
 @click.option("--json", "as_json", is_flag=True, help="Write the plan as JSON.")
-def plan(projects: tuple[str, ...], warehouse: Path, *, as_json: bool, **scope: Any) -> None:
+def plan(projects: tuple[str, ...], warehouse: Path | str, *, as_json: bool, **scope: Any) -> None:
     """Tell what a sync with the same options would fetch; nothing is fetched or written but a listing."""
     from wandb_warehouse.planning import FIGURES
     from wandb_warehouse.planning import plan as make_plan

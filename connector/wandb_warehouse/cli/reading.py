@@ -27,7 +27,7 @@ _TABLE_ROWS = 500
 @click.option(
     "--digest", is_flag=True, help="Also compute a digest of every table's content (reads everything)."
 )
-def status(warehouse: Path, form: Format, *, digest: bool) -> None:
+def status(warehouse: Path | str, form: Format, *, digest: bool) -> None:
     """Tell what the warehouse holds, how fresh it is, and which runs and tables are incomplete."""
     from wandb_warehouse.warehouse import content_digest
     from wandb_warehouse.warehouse import status as read_status
@@ -51,7 +51,7 @@ def status(warehouse: Path, form: Format, *, digest: bool) -> None:
 @click.option(
     "--timeout", type=click.FloatRange(min=0, min_open=True), help="Stop the statement after so many seconds."
 )
-def query(sql: str, warehouse: Path, form: Format, limit: int | None, timeout: float | None) -> None:
+def query(sql: str, warehouse: Path | str, form: Format, limit: int | None, timeout: float | None) -> None:
     """Run one SQL statement over the warehouse, read-only, without files, network or settings."""
     from wandb_warehouse.warehouse import stream_query
 

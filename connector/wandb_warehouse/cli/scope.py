@@ -15,7 +15,7 @@ __all__ = ["sync_options"]
 
 def sync_options(
     projects: tuple[str, ...],
-    warehouse: Path,
+    warehouse: Path | str,
     *,
     samples: int | None,
     keys: tuple[str, ...],

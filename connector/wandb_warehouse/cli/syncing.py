@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from wandb_warehouse.cli.options import scope_options, warehouse_option
+from wandb_warehouse.cli.options import destination_option, scope_options, warehouse_option
 from wandb_warehouse.cli.render import console, errors, write_json, write_table
 from wandb_warehouse.cli.scope import sync_options
 
@@ -16,6 +16,7 @@ __all__ = ["show_report", "sync"]
     short_help="Bring the warehouse up to date.", epilog="Example: wandb-warehouse sync my-team/my-project"
 )
 @scope_options
+@destination_option
 @warehouse_option
 @click.option(
     "--max-minutes",
@@ -23,7 +24,7 @@ __all__ = ["show_report", "sync"]
     help="Fetch nothing new after so long; what was fetched is published, the next sync goes on.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Write the report as JSON.")
-def sync(projects: tuple[str, ...], warehouse: Path, *, as_json: bool, **scope: Any) -> None:
+def sync(projects: tuple[str, ...], warehouse: Path | str, *, as_json: bool, **scope: Any) -> None:
     """Bring the warehouse up to date with W&B projects: named ones, those a glob matches, or all of an entity.
 
     One project that cannot be read does not stop the others; it is named, and the exit code is 6.

@@ -43,8 +43,8 @@ class Held:
     """What the file's numbers stand for: `run_numbers` and `key_numbers`."""
 
     @classmethod
-    def read(cls, warehouse: Path) -> "Held":
-        """Read the published file; nothing is held where there is none."""
+    def read(cls, warehouse: Path | str) -> "Held":
+        """Read the published warehouse; nothing is held where there is none."""
         last = last_sync(warehouse)
         if last is None:
             return cls(0, {}, {})

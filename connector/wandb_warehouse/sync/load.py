@@ -23,7 +23,7 @@ from wandb_warehouse.schema import TABLES
 from wandb_warehouse.sync.held import Held, RunKey, cursors_to_json
 from wandb_warehouse.sync.options import SyncOptions
 from wandb_warehouse.sync.report import SHOWN, PhaseClock, SyncReport, fill
-from wandb_warehouse.warehouse import EXPECTATIONS, Build, Difference
+from wandb_warehouse.warehouse import EXPECTATIONS, Build, Difference, Store
 from wandb_warehouse.warehouse.destinations import build_pipeline
 
 __all__ = ["Load"]
@@ -36,6 +36,7 @@ class Load:
         self,
         options: SyncOptions,
         *,
+        store: Store,
         extraction: Extraction,
         marks: KnownMarks,
         held: "Held",
@@ -45,6 +46,7 @@ class Load:
         stats: Stats,
     ) -> None:
         self._options = options
+        self._store = store
         self._extraction = extraction
         self._marks = marks
         self._held = held
@@ -72,7 +74,7 @@ class Load:
         self._extraction.report.phase = "loading"
         results = self._extraction.results
         with phase("load"):
-            build = Build.create(self._options.warehouse, self._work)
+            build = self._store.begin(self._work, self._touched(results), self._numbers.new())
             with build.session():
                 self._make_room(build, results)
             pipeline.normalize()
@@ -86,7 +88,6 @@ class Load:
             with phase("prove"):
                 self._prove(build, results)
             with phase("publish"):
-                build.create_views()
                 fill(report, self._extraction.report, self._stats)
                 report.generation = build.write_sync_log(
                     started_at=self._extraction.started_at(),
@@ -99,14 +100,17 @@ class Load:
                     ),
                     report=report.to_dict(),
                 )
-                build.drop_loader_tables()
         with phase("publish"):
-            build.publish(self._options.warehouse)
+            self._store.publish(build)
+
+    def _touched(self, results: Sequence[RunResult]) -> set[RunKey]:
+        """Runs of which anything is loaded anew."""
+        beside = self._extraction.coverage.outcomes.items()
+        runs = (run for name, outcome in beside if TABLES[name].per_run for run in outcome.rows)
+        return {*map(_key, results), *runs}
 
     def _make_room(self, build: Build, results: Sequence[RunResult]) -> None:
-        """Make the build ready for the load: tables, numbers, and none of the rows that are loaded anew."""
-        build.prepare_tables()
-        build.write_numbers(self._numbers.new())
+        """Take the rows that are loaded anew out of the build."""
         build.delete_runs(self._options.detail_tables, [_key(r) for r in results if r.details_changed])
         build.delete_runs(["history"], [_key(r) for r in results if r.outcome and r.outcome.replaces])
         build.delete_runs(["history_sampled"], [_key(r) for r in results if _sampled(r)])

@@ -18,6 +18,7 @@ from wandb_warehouse.resources import (
     Scope,
 )
 from wandb_warehouse.schema import TABLES
+from wandb_warehouse.warehouse import Destination
 
 __all__ = ["LOGGED", "SyncOptions"]
 
@@ -43,7 +44,10 @@ class SyncOptions:
     projects: tuple[Scope, ...]
     """Projects, and patterns of projects that are resolved when the sync begins."""
     connection: Connection
-    warehouse: Path
+    warehouse: Path | str
+    """Path of a DuckDB file or of a lake's directory, or the address of a lake (`s3://...`)."""
+    destination: Destination | None = None
+    """`duckdb` or `filesystem`; None takes what lies at `warehouse`, a DuckDB file where nothing does."""
     history: HistoryMode = "full"
     samples: int = DEFAULT_SAMPLES
     """Rows asked for of each metric of a run, where the history is sampled."""

@@ -13,7 +13,7 @@ from wandb_warehouse.resources import CoverageOptions, Deadline, Extraction, Kno
 from wandb_warehouse.sync.held import Held
 from wandb_warehouse.sync.options import LOGGED, SyncOptions
 from wandb_warehouse.sync.report import PhaseClock, SyncReport, SyncWatch, fill
-from wandb_warehouse.warehouse import WarehouseLock
+from wandb_warehouse.warehouse import Store, open_store
 
 __all__ = ["sync"]
 
@@ -34,8 +34,10 @@ def sync(options: SyncOptions, watch: SyncWatch | None = None) -> SyncReport:
     """
     clock = PhaseClock()
     deadline = Deadline(None if options.max_minutes is None else 60 * options.max_minutes)
-    report = SyncReport(str(options.warehouse), [str(path) for path in options.projects])
-    with WarehouseLock(options.warehouse), _working_directory(options.warehouse) as work:
+    store = open_store(options.warehouse, options.destination)
+    report = SyncReport(store.name, [str(path) for path in options.projects])
+    with store.lock(), _working_directory(store) as work:
+        store.mend(work)
         held = Held.read(options.warehouse)
         tables = Held.tables(options.warehouse) if options.coverage_tables & LOGGED else {}
         marks = KnownMarks(held.marks(), held.pending, tables)
@@ -66,7 +68,7 @@ def sync(options: SyncOptions, watch: SyncWatch | None = None) -> SyncReport:
             numbers=numbers,
         )
         showing = watch(extraction.report, client.stats) if watch else nullcontext()
-        with showing, extraction, _as_warehouse_errors(options.warehouse):
+        with showing, extraction, _as_warehouse_errors(store.name):
             with clock.phase("list"):
                 extraction.details()
             if not extraction.is_empty():
@@ -74,6 +76,7 @@ def sync(options: SyncOptions, watch: SyncWatch | None = None) -> SyncReport:
 
                 Load(
                     options,
+                    store=store,
                     extraction=extraction,
                     marks=marks,
                     held=held,
@@ -88,13 +91,12 @@ def sync(options: SyncOptions, watch: SyncWatch | None = None) -> SyncReport:
 
 
 @contextmanager
-def _working_directory(warehouse: Path) -> Iterator[Path]:
-    """Make a fresh private directory beside the warehouse, on its file system, and drop it at the end.
+def _working_directory(store: Store) -> Iterator[Path]:
+    """Make a fresh private directory on the file system of the warehouse, and drop it at the end.
 
     What a killed sync left behind is removed first: the lock is ours, so nobody works in it.
     """
-    folder = warehouse.resolve().parent
-    prefix = f"{warehouse.name}.work-"
+    folder, prefix = store.work_prefix.parent, store.work_prefix.name
     try:
         for stale in folder.glob(f"{glob.escape(prefix)}*"):
             shutil.rmtree(stale, ignore_errors=True)
@@ -111,7 +113,7 @@ def _working_directory(warehouse: Path) -> Iterator[Path]:
 
 
 @contextmanager
-def _as_warehouse_errors(warehouse: Path) -> Iterator[None]:
+def _as_warehouse_errors(warehouse: str) -> Iterator[None]:
     """Raise what dlt wraps as what it is: our own error, or the disk's."""
     try:
         yield

@@ -1,7 +1,7 @@
 """The warehouse: the only room that opens DuckDB.
 
-A sync holds `WarehouseLock`, works in a private `Build`, proves it and publishes it in one rename. Readers
-open the published file only, read-only, and therefore see whole syncs only.
+A sync works in a private `Build`, proves it and publishes it through a `Store`: a DuckDB file that is replaced in one
+rename, or a lake of parquet files that one manifest names. Readers see whole syncs only.
 """
 
 from wandb_warehouse.warehouse.build import Build
@@ -24,19 +24,23 @@ from wandb_warehouse.warehouse.status import (
     stored_numbers,
     stored_runs,
 )
+from wandb_warehouse.warehouse.store import DESTINATIONS, Destination, Store, open_store
 from wandb_warehouse.warehouse.views import SqlFile, load_sql_files, render
 
 __all__ = [
+    "DESTINATIONS",
     "EXPECTATIONS",
     "STORED_RUNS",
     "Answer",
     "Build",
+    "Destination",
     "Difference",
     "LastSync",
     "ProjectStatus",
     "ShortTable",
     "SqlFile",
     "Status",
+    "Store",
     "TroubledRun",
     "WarehouseLock",
     "content_digest",
@@ -46,6 +50,7 @@ __all__ = [
     "load_sql_files",
     "open_hardened",
     "open_readonly",
+    "open_store",
     "records",
     "render",
     "run_query",

@@ -20,12 +20,12 @@ import pyarrow as pa
 
 from wandb_warehouse.errors import CorruptStoreError, StoreError
 from wandb_warehouse.schema import NUMBER_TABLES, SCHEMA_VERSION, TABLES, VALUE_TYPES, Table
-from wandb_warehouse.warehouse.connection import open_private, open_readonly
+from wandb_warehouse.warehouse.instance import open_file, open_private
 from wandb_warehouse.warehouse.numbering import insert_rows, unnumbered_tables, write_numbers
 from wandb_warehouse.warehouse.proof import Difference, prove, prove_table, register_runs, statement
 from wandb_warehouse.warehouse.views import create_views
 
-__all__ = ["SQL_TYPES", "Build"]
+__all__ = ["SQL_TYPES", "STORAGE_VERSION", "Build"]
 
 STORAGE_VERSION = "v1.0.0"
 """Oldest storage DuckDB can write: readers from DuckDB 1.1 on open it, at no cost in size or speed."""
@@ -314,7 +314,7 @@ def _new_database(path: Path) -> None:
 
 def _copy_database(published: Path, path: Path) -> None:
     """Copy the published file; while it is open here for reading nobody can open it for writing."""
-    reader = open_readonly(published)
+    reader = open_file(published)
     try:
         for source, copy in ((published, path), (_wal(published), _wal(path))):
             if source.exists():

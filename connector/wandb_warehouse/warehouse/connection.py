@@ -1,13 +1,11 @@
-"""Connections to the published file, and queries over them that can only read.
+"""Connections to the published warehouse, and queries over them that can only read.
 
-A reader attaches the file to an instance of its own in memory. So two readers in one process may differ in
-their settings, and a reader opened after a publish sees the new file even while an older reader holds the
-old one (DuckDB shares instances by path otherwise). The published file is the default catalog: `select *
+A reader attaches the file (or makes the views of a lake) in an instance of its own in memory. So two readers in one
+process may differ in their settings, and a reader opened after a publish sees the new state even while an older reader
+holds the old one (DuckDB shares instances by path otherwise). The published warehouse is the default catalog: `select *
 from runs` works.
 """
 
-import itertools
-import os
 import re
 import signal
 import socket
@@ -21,113 +19,32 @@ from typing import Self
 import duckdb
 import pyarrow as pa
 
-from wandb_warehouse.errors import BusyError, CorruptStoreError, QueryError, StoreError
-from wandb_warehouse.schema import SCHEMA_VERSION
+from wandb_warehouse.errors import QueryError
+from wandb_warehouse.warehouse.instance import open_file
+from wandb_warehouse.warehouse.lake.reading import open_lake
+from wandb_warehouse.warehouse.lake.storage import find_lake, local_path
 
-__all__ = ["Answer", "open_hardened", "open_private", "open_readonly", "run_query", "stream_query"]
-
-CATALOG = "warehouse"
-"""Name of the published file's catalog in a reader's instance."""
-
-_SETTINGS: dict[str, str | bool | int | float | list[str]] = {
-    # DuckDB would otherwise load an extension for what a file looks like, from the network if it has to.
-    "autoinstall_known_extensions": "false",
-    "autoload_known_extensions": "false",
-    "allow_community_extensions": "false",
-    # Otherwise `select * from name` reads a Python variable of the caller.
-    "python_enable_replacements": "false",
-}
-
-MEMORY_LIMIT = f"{128 + 64 * (os.cpu_count() or 1)}MB"
-"""Memory of DuckDB while a build is written: its cache would else grow with the file. What exceeds it is spilled."""
-
-_READER_NUMBER = itertools.count()
-
-_OPEN_FAILURES: tuple[tuple[str, type[StoreError], str, str], ...] = (
-    (
-        r"Trying to read a database file with version",
-        StoreError,
-        "{path} was written by a newer DuckDB",
-        "upgrade the duckdb package",
-    ),
-    (
-        r"not a valid DuckDB database file",
-        CorruptStoreError,
-        "{path} is not a DuckDB file",
-        "choose another --warehouse, or move the file away and sync again",
-    ),
-    (r"Permission denied", StoreError, "{path} may not be read", "mend the file's permissions"),
-)
+__all__ = ["Answer", "open_hardened", "open_readonly", "run_query", "stream_query"]
 
 
-def _open_failure(path: Path, error: duckdb.Error) -> StoreError | BusyError:
-    """The error to raise for what DuckDB said on opening `path`."""
-    text = str(error)
-    holder = re.search(r"Conflicting lock is held.*?\(PID (\d+)\)", text)
-    if holder:
-        return BusyError(f"{path} is open for writing in pid {holder[1]}", mend="close it there and repeat")
-    for pattern, kind, what, mend in _OPEN_FAILURES:
-        if re.search(pattern, text):
-            return kind(what.format(path=path), mend=mend)
-    return CorruptStoreError(
-        f"{path} cannot be opened: {text.splitlines()[0]}", mend="restore it, or move it away and sync again"
-    )
-
-
-def open_private(path: Path) -> duckdb.DuckDBPyConnection:
-    """Open a private build file for writing; the caller closes it before the loader opens it."""
-    try:
-        connection = duckdb.connect(str(path), config={**_SETTINGS, "memory_limit": MEMORY_LIMIT})
-    except duckdb.Error as error:
-        raise _open_failure(path, error) from error
-    connection.execute("SET TimeZone = 'UTC'")
-    return connection
-
-
-def open_readonly(path: Path | str) -> duckdb.DuckDBPyConnection:
+def open_readonly(warehouse: Path | str) -> duckdb.DuckDBPyConnection:
     """Open a published warehouse for reading; times are shown in UTC and no extension is ever fetched.
 
+    Args:
+        warehouse: a DuckDB file, or the directory or address of a lake.
+
     Raises:
-        StoreError: there is no file, it may not be read, or a newer DuckDB or wandb-warehouse wrote it.
-        CorruptStoreError: the file is no DuckDB file, no warehouse, or damaged.
+        StoreError: there is no warehouse, it may not be read, or a newer DuckDB or wandb-warehouse wrote it.
+        CorruptStoreError: it is no warehouse, or damaged.
         BusyError: another program has it open for writing.
     """
-    path = Path(path)
-    if not path.exists():
-        raise StoreError(f"no warehouse at {path}", mend="run `wandb-warehouse sync`")
-    if not path.is_file():
-        raise StoreError(f"{path} is not a file", mend="choose another --warehouse")
-    resolved = path.resolve()
-    # Spilled data must not lie in the current directory (DuckDB's default here), nor be shared by readers.
-    spill = f"{resolved}.spill-{os.getpid()}-{next(_READER_NUMBER)}"
-    connection = duckdb.connect(config={**_SETTINGS, "temp_directory": spill})
-    try:
-        quoted = str(resolved).replace("'", "''")
-        connection.execute(f"ATTACH '{quoted}' AS {CATALOG} (READ_ONLY, TYPE duckdb)")
-        connection.execute(f"USE {CATALOG}")
-        connection.execute("SET TimeZone = 'UTC'")
-        _check_version(path, connection)
-    except duckdb.Error as error:
-        connection.close()
-        raise _open_failure(path, error) from error
-    except BaseException:
-        connection.close()
-        raise
-    return connection
+    return _open(warehouse)[0]
 
 
-def _check_version(path: Path, connection: duckdb.DuckDBPyConnection) -> None:
-    try:
-        found = connection.execute("SELECT max(schema_version) FROM sync_log").fetchall()[0][0]
-    except (duckdb.CatalogException, duckdb.BinderException) as error:
-        raise CorruptStoreError(
-            f"{path} is a DuckDB file but no warehouse of wandb-warehouse", mend="choose another --warehouse"
-        ) from error
-    if found is not None and found > SCHEMA_VERSION:
-        raise StoreError(
-            f"{path} has schema version {found}, this wandb-warehouse knows up to {SCHEMA_VERSION}",
-            mend="upgrade wandb-warehouse",
-        )
+def _open(warehouse: Path | str) -> tuple[duckdb.DuckDBPyConnection, list[str]]:
+    """Open a warehouse, and tell which files its tables are read from beside the attached one."""
+    lake = find_lake(warehouse)
+    return (open_file(local_path(warehouse)), []) if lake is None else open_lake(lake)
 
 
 def open_hardened(
@@ -146,12 +63,14 @@ def open_hardened(
         StoreError: as `open_readonly`.
         QueryError: a limit is not one DuckDB understands.
     """
-    connection = open_readonly(path)
+    connection, files = _open(path)
     try:
         if memory is not None:
             connection.execute("SET memory_limit = ?", [memory])
         if threads is not None:
             connection.execute("SET threads = ?", [threads])
+        if files:
+            connection.execute("SET allowed_paths = ?", [files])
         connection.execute("SET enable_external_access = false")
         connection.execute("SET lock_configuration = true")
     except duckdb.Error as error:

@@ -15,8 +15,8 @@ __all__ = ["WarehouseLock"]
 class WarehouseLock:
     """Context manager that holds the exclusive lock of one warehouse, or raises BusyError at once.
 
-    The lock is `flock` on `<warehouse>.lock`; the file holds the pid for the message and is never removed,
-    because a removed lock file can be locked by two processes at once. Symbolic links to the warehouse
+    The lock is `flock` on `<warehouse>.lock`, or on `path`; the file holds the pid for the message and is never
+    removed, because a removed lock file can be locked by two processes at once. Symbolic links to the warehouse
     share its lock.
 
     Raises:
@@ -31,10 +31,10 @@ class WarehouseLock:
         'wandb.duckdb.lock'
     """
 
-    def __init__(self, warehouse: Path | str) -> None:
-        self.warehouse = Path(warehouse)
-        resolved = self.warehouse.resolve()
-        self.path = resolved.with_name(f"{resolved.name}.lock")
+    def __init__(self, warehouse: Path | str, path: Path | None = None) -> None:
+        self.warehouse = warehouse
+        resolved = Path(warehouse).resolve()
+        self.path = resolved.with_name(f"{resolved.name}.lock") if path is None else path
         self._descriptor: int | None = None
 
     def __enter__(self) -> Self:

@@ -58,7 +58,7 @@ def _text(name: str) -> Template:
 
 
 def statement(name: str, **identifiers: str) -> str:
-    """Text of `statements/<name>.sql` with its identifiers filled in: names of the schema, never data."""
+    """Text of `statements/<name>.sql` with its parts filled in: names of the schema and of our files, never data."""
     return _text(name).substitute(identifiers)
 
 

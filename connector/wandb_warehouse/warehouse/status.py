@@ -10,6 +10,8 @@ import pyarrow as pa
 
 from wandb_warehouse.schema import NUMBER_TABLES, TABLES
 from wandb_warehouse.warehouse.connection import open_readonly
+from wandb_warehouse.warehouse.lake.reading import read_manifest
+from wandb_warehouse.warehouse.lake.storage import find_lake, local_path, shown
 from wandb_warehouse.warehouse.numbering import numbers_of
 from wandb_warehouse.warehouse.proof import statement
 
@@ -69,7 +71,7 @@ def stored_runs(path: Path | str) -> pa.Table:
     Raises:
         StoreError: as `open_readonly`, except for a missing file.
     """
-    if not Path(path).exists():
+    if not _is_there(path):
         return STORED_RUNS.empty_table()
     connection = open_readonly(path)
     try:
@@ -84,7 +86,7 @@ def held_tables(path: Path | str) -> list[dict[str, Any]]:
     Raises:
         StoreError: as `open_readonly`, except for a missing file.
     """
-    if not Path(path).exists():
+    if not _is_there(path):
         return []
     connection = open_readonly(path)
     try:
@@ -97,8 +99,11 @@ def held_tables(path: Path | str) -> list[dict[str, Any]]:
 
 
 def stored_numbers(path: Path | str) -> dict[str, pa.Table]:
-    """The numbers that stand for runs and keys, as rows of `run_numbers` and `key_numbers` by name."""
-    if not Path(path).exists():
+    """The numbers that stand for runs and keys, as rows of `run_numbers` and `key_numbers` by name.
+
+    A lake has none: its files hold the names.
+    """
+    if not _is_there(path) or find_lake(path):
         return {name: table.arrow.empty_table() for name, table in NUMBER_TABLES.items()}
     connection = open_readonly(path)
     try:
@@ -146,7 +151,7 @@ def last_sync(path: Path | str) -> LastSync | None:
     Raises:
         StoreError: as `open_readonly`, except for a missing file.
     """
-    if not Path(path).exists():
+    if not _is_there(path):
         return None
     connection = open_readonly(path)
     try:
@@ -198,9 +203,9 @@ class ProjectStatus:
 
 @dataclass(frozen=True)
 class Status:
-    """A warehouse: the file and its size in bytes, the newest sync, the projects, the rows of every table."""
+    """A warehouse: its path (or address) and size in bytes, the newest sync, the projects, the rows of every table."""
 
-    path: Path
+    path: Path | str
     size: int
     last_sync: LastSync | None
     projects: tuple[ProjectStatus, ...]
@@ -223,15 +228,15 @@ def status(path: Path | str) -> Status:
     Raises:
         StoreError: as `open_readonly`.
     """
-    path = Path(path)
     connection = open_readonly(path)
 
     def rows(name: str, **identifiers: str) -> list[dict[str, Any]]:
         return records(connection.sql(statement(name, **identifiers)).to_arrow_table())
 
     try:
+        lake = find_lake(path)
         tables = {
-            name: int(rows("count_rows", table=table.stored.name)[0]["rows"])
+            name: int(rows("count_rows", table=name if lake else table.stored.name)[0]["rows"])
             for name, table in TABLES.items()
         }
         newest = _last_sync(rows("last_sync"))
@@ -260,7 +265,7 @@ def status(path: Path | str) -> Status:
                 short=_short_tables(newest, *key),
             )
         )
-    return Status(path, path.stat().st_size, newest, tuple(projects), tables)
+    return Status(*_place(path), newest, tuple(projects), tables)
 
 
 def _short_tables(newest: LastSync | None, entity: str, project: str) -> tuple[ShortTable, ...]:
@@ -272,3 +277,20 @@ def _short_tables(newest: LastSync | None, entity: str, project: str) -> tuple[S
         for table, reasons in known.get("short", {}).items()
         for run_id, reason in reasons.items()
     )
+
+
+def _is_there(warehouse: Path | str) -> bool:
+    """Whether something is published at a path or an address; a directory without a manifest is no lake yet."""
+    lake = find_lake(warehouse)
+    if lake is None:
+        return local_path(warehouse).exists() and not local_path(warehouse).is_dir()
+    return read_manifest(lake) is not None
+
+
+def _place(warehouse: Path | str) -> tuple[Path | str, int]:
+    """Path or address of a published warehouse, and its size in bytes."""
+    lake = find_lake(warehouse)
+    manifest = read_manifest(lake) if lake else None
+    if lake is None or manifest is None:
+        return local_path(warehouse), local_path(warehouse).stat().st_size
+    return shown(warehouse), sum(file.bytes for file in manifest.files)

@@ -1,0 +1,1 @@
+SELECT max(generation) FROM sync_log

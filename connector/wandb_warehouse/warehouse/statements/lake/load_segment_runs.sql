@@ -1,0 +1,1 @@
+INSERT INTO segment_runs BY NAME FROM $source

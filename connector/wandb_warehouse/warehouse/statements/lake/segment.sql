@@ -1,0 +1,1 @@
+SELECT * FROM ($rows) AS incoming ORDER BY $order

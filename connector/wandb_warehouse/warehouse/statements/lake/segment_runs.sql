@@ -1,0 +1,1 @@
+FROM next_segment_runs ORDER BY ALL

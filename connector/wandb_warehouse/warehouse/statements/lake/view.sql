@@ -1,0 +1,1 @@
+CREATE VIEW "$table" AS SELECT $columns FROM $source
