@@ -16,8 +16,6 @@ from typing import Any
 
 import httpx
 import orjson
-import pyarrow as pa
-import pyarrow.compute as pc
 
 from wandb_warehouse.client.connection import Connection, Secret, is_private_host, origin
 from wandb_warehouse.client.documents import Document
@@ -346,8 +344,11 @@ def _parsed(body: bytes, *, exact: bool) -> Any:
 
 
 def _has_long_number(body: bytes) -> bool:
-    # Arrow's expressions take a tenth of the time of Python's; its arrays are made from buffers, since `pa.array` would
-    # import pandas.
+    # Arrow's expressions take a tenth of the time of Python's. Imported here, since a command that asks nothing needs no
+    # Arrow; its arrays are made from buffers, since `pa.array` would import pandas.
+    import pyarrow as pa  # noqa: PLC0415
+    import pyarrow.compute as pc  # noqa: PLC0415
+
     ends = array("q", (0, len(body)))
     text = pa.Array.from_buffers(
         pa.large_binary(), 1, [None, pa.py_buffer(ends.tobytes()), pa.py_buffer(body)]

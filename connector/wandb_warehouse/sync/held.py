@@ -65,7 +65,7 @@ class Held:
         )
 
     @staticmethod
-    def tables(warehouse: Path) -> dict[tuple[str, str], HeldTables]:
+    def tables(warehouse: Path | str) -> dict[tuple[str, str], HeldTables]:
         """Read which logged tables the published file has, by project."""
         found: dict[tuple[str, str], HeldTables] = {}
         for row in held_tables(warehouse):
