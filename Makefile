@@ -4,9 +4,11 @@ UV := $(shell command -v uv 2>/dev/null || echo .tools/bin/uv)
 RUN := $(UV) run --frozen --all-extras
 export UV_PYTHON_DOWNLOADS := never
 export UV_NO_PROGRESS := 1
+# Compiled once, or every process that the tests start compiles what it imports.
+export UV_COMPILE_BYTECODE := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-fast lint format types bench clean
+.PHONY: help setup demo test test-syncs test-rooms test-fast lint format types bench clean
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -22,9 +24,19 @@ demo: setup ## the main job: a sandbox project into DuckDB, and queries over it
 	@$(RUN) wandb-warehouse demo
 	@echo 'In this checkout the command is .venv/bin/wandb-warehouse (or: . .venv/bin/activate).'
 
-test: setup lint types ## everything CI runs: lint, types, tests (fast first, then slow)
-	@$(RUN) pytest -q -m "not slow"
-	@$(RUN) pytest -q -m slow
+test: setup lint types ## everything CI runs: lint, types, tests; in each half the fast ones first
+	@$(MAKE) --no-print-directory -j2 --output-sync=target test-syncs test-rooms
+
+# Two halves of about the same length, to run side by side.
+SYNCS := tests/sync tests/real_client
+
+test-syncs: setup
+	@$(RUN) pytest -q -p no:cacheprovider -m "not slow" $(SYNCS)
+	@$(RUN) pytest -q -p no:cacheprovider -m slow $(SYNCS)
+
+test-rooms: setup
+	@$(RUN) pytest -q -p no:cacheprovider -m "not slow" tests $(SYNCS:%=--ignore=%)
+	@$(RUN) pytest -q -p no:cacheprovider -m slow tests $(SYNCS:%=--ignore=%)
 
 test-fast: setup ## the fast tests only
 	@$(RUN) pytest -q -m "not slow"

@@ -8,7 +8,7 @@ GOALS = {0.0: 5.0, 0.05: 8.0}
 
 def run(*, size: Size, repetitions: int) -> list[Figure]:
     """Measure."""
-    shape = Shape(40, 5_000, 12, exported=False).at(size)
+    shape = Shape(200, 5_000, 12, exported=False).at(size)
     sample = min(5, shape.runs)
     figures = []
     with Server(shape, latencies(size)) as server:

@@ -26,7 +26,10 @@ def sync(asked: dict[str, Any]) -> dict[str, Any]:
     from wandb_warehouse.arrow import Selection
     from wandb_warehouse.client import Connection, Secret
     from wandb_warehouse.resources import ProjectPath
-    from wandb_warehouse.sync import SyncOptions
+    from wandb_warehouse.sync import (
+        SyncOptions,
+        load,  # noqa: F401 - imports dlt, as a sync that finds something does
+    )
     from wandb_warehouse.sync import sync as run_sync
 
     options = SyncOptions(

@@ -1,6 +1,7 @@
 """History rows to chunks."""
 
 import json
+import math
 from collections import Counter
 from typing import Any
 
@@ -27,8 +28,14 @@ def kinds(chunk: Chunk) -> list[str]:
 
 
 def texts(chunk: Chunk) -> list[str | None]:
-    """Give the JSON text of every value."""
-    return [None] * len(chunk) if chunk.value_json is None else chunk.value_json.to_pylist()
+    """Give the exact text of every value of a chunk, as it will be written: negative zeros get theirs then."""
+    known: list[str | None] = (
+        [None] * len(chunk) if chunk.value_json is None else chunk.value_json.to_pylist()
+    )
+    return [
+        "-0.0" if text is None and value == 0 and math.copysign(1, value) < 0 else text
+        for text, value in zip(known, chunk.value.to_pylist(), strict=True)
+    ]
 
 
 def stored(*batches: HistoryBatch) -> list[Value]:

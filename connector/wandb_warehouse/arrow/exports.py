@@ -27,7 +27,6 @@ from wandb_warehouse.arrow.history import (
     Sequencer,
     column,
     constant_texts,
-    negative_zeros,
     nonfinite_text,
     repeats,
     unquoted,
@@ -40,6 +39,9 @@ __all__ = ["Export", "chunks_from_export", "export_index", "read_export"]
 
 CELLS = 1_000_000
 """Cells (rows x columns) read at a time where all columns have a fixed width."""
+
+KEPT_CELLS = 65_536
+"""Cells of a file that is read at one go with its index and kept until it is converted."""
 
 LONG_CELLS = 100_000
 """The same where a column's cells may be long: strings, lists, structs."""
@@ -68,7 +70,7 @@ def chunks_from_export(
     keep = within(steps, after=after, before=before)
     kept = steps if keep is None else steps.filter(keep)
     sequencer = Sequencer(repeats(kept.take(pc.array_sort_indices(kept))))
-    yield from read_export(run, path, types, keep=keep, sequencer=sequencer)
+    yield from read_export(run, Export(path), types, keep=keep, sequencer=sequencer)
 
 
 def within(
@@ -85,27 +87,39 @@ def within(
 
 
 class Export:
-    """One export file; its index is read once, however often it is asked for."""
+    """One export file; its index is read once, however often it is asked for, and a small file at one go."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self.whole: pa.Table | None = None
+        """All of a small file, once its index was read: opening it again takes longer than keeping it."""
 
     @cached_property
     def index(self) -> tuple[pa.Int64Array, pa.DoubleArray]:
         """What `export_index` reads."""
-        return export_index(self.path)
+        with _open(self.path) as file:
+            if file.metadata.num_rows * file.metadata.num_columns <= KEPT_CELLS:
+                self.whole = _read(file, None)
+            return _index(file, self.whole)
+
+    @cached_property
+    def span(self) -> tuple[int, int]:
+        """First and last step; the last is before the first where there is no row."""
+        low, high = (bound.as_py() for bound in pc.min_max(self.index[0]).values())
+        return (0, -1) if low is None else (low, high)
 
 
 def export_index(path: Path) -> tuple[pa.Int64Array, pa.DoubleArray]:
     """Read every row's step and `_timestamp` (null where it is missing or no number), in file order."""
     with _open(path) as file:
-        names = file.schema_arrow.names
-        rows = file.metadata.num_rows if names else 0
-        wanted = [name for name in ("_step", "_timestamp") if name in names]
-        try:
-            table = file.read(columns=wanted, use_threads=False) if wanted else None
-        except (pa.ArrowException, OSError) as error:
-            raise _unreadable(error) from error
+        return _index(file, None)
+
+
+def _index(file: pq.ParquetFile, whole: pa.Table | None) -> tuple[pa.Int64Array, pa.DoubleArray]:
+    names = file.schema_arrow.names
+    rows = file.metadata.num_rows if names else 0
+    wanted = [name for name in ("_step", "_timestamp") if name in names]
+    table = (_read(file, wanted) if whole is None else whole) if wanted else None
     steps = pa.repeat(pa.scalar(NO_STEP, pa.int64()), rows)
     stamps = pa.nulls(rows, pa.float64())
     if table is not None and "_step" in wanted:
@@ -117,9 +131,16 @@ def export_index(path: Path) -> tuple[pa.Int64Array, pa.DoubleArray]:
     return steps, stamps
 
 
+def _read(file: pq.ParquetFile, columns: list[str] | None) -> pa.Table:
+    try:
+        return file.read(columns=columns, use_threads=False)
+    except (pa.ArrowException, OSError) as error:
+        raise _unreadable(error) from error
+
+
 def read_export(
     run: RunRef,
-    path: Path,
+    export: Export,
     types: Mapping[str, set[str]],
     *,
     keep: pa.BooleanArray | None,
@@ -128,7 +149,12 @@ def read_export(
     """Read the rows of an export that `keep` marks (None: all), in batches of bounded size."""
     if keep is not None and not pc.any(keep).as_py():
         return
-    with _open(path) as file:
+    if export.whole is not None:
+        rows = export.whole if keep is None else export.whole.filter(keep)
+        for batch in rows.combine_chunks().to_batches():
+            yield _batch(run, batch, types, sequencer)
+        return
+    with _open(export.path) as file:
         schema = file.schema_arrow
         if not schema.names:
             return
@@ -175,6 +201,8 @@ def _first(table: pa.Table, name: str) -> pa.Array:
 
 
 def _steps(steps: pa.Array) -> pa.Int64Array:
+    if steps.type == pa.int64() and not steps.null_count:
+        return steps
     try:
         return pc.fill_null(steps.cast(pa.int64()), NO_STEP)
     except pa.ArrowException as error:
@@ -228,8 +256,8 @@ def _booleans(key: str, steps: pa.Int64Array, cells: pa.Array, _: Mapping[str, s
 
 
 def _floats(key: str, steps: pa.Int64Array, cells: pa.Array, _: Mapping[str, set[str]]) -> Iterator[Leaf]:
-    values = cells.cast(pa.float64())
-    yield key, steps, values, "number", negative_zeros(values)
+    # A negative zero gets its text when it is written: looking for it in every column of every run takes too long.
+    yield key, steps, cells if cells.type == pa.float64() else cells.cast(pa.float64()), "number", None
 
 
 def _integers(key: str, steps: pa.Int64Array, cells: pa.Array, _: Mapping[str, set[str]]) -> Iterator[Leaf]:

@@ -89,7 +89,7 @@ class Chunk:
     type: str | pa.DictionaryArray
     """One kind for all values, or one per value with `KINDS` as the dictionary."""
     value_json: pa.StringArray | None
-    """Exact JSON texts; None where no value needs one."""
+    """Exact JSON texts; None where no value needs one. A negative zero gets its own when it is written."""
 
     def __len__(self) -> int:
         return len(self.step)

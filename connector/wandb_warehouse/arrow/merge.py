@@ -112,17 +112,17 @@ def run_history(
     as they come; next to exports all of them are held, as a live tail is short.
     """
     rows, sequencer = _Rows(), Sequencer()
-    files: list[tuple[Path, pa.BooleanArray | None]] = []
+    files: list[tuple[Export, pa.BooleanArray | None]] = []
     known = [export if isinstance(export, Export) else Export(export) for export in exports]
-    indexed = sorted(((export.path, *export.index) for export in known), key=_started)
-    for path, steps, stamps in indexed:
+    for export in sorted(known, key=_started) if len(known) > 1 else known:
+        steps, stamps = export.index
         inside = within(steps, after=after)
         keep = rows.admit(
             *(column if inside is None else column.filter(inside) for column in (steps, stamps))
         )
-        files.append((path, _spread(keep, inside)))
+        files.append((export, _spread(keep, inside)))
         sequencer.repeat(dict.fromkeys(rows.repeated, 0))
-    del indexed, known
+    del known
     if not files:
         yield from _pages(run, live, types, rows, after=after)
         return
@@ -131,8 +131,8 @@ def run_history(
         keep = rows.admit(*index_rows(page, after=after))
         tail.append((page, keep))
         sequencer.repeat(dict.fromkeys(rows.repeated, 0))
-    for path, keep in files:
-        yield from read_export(run, path, types, keep=keep, sequencer=sequencer)
+    for export, keep in files:
+        yield from read_export(run, export, types, keep=keep, sequencer=sequencer)
     for page, keep in tail:
         yield chunks_from_rows(
             run, page, types, after=after, row_filter=lambda *_, keep=keep: keep, sequencer=sequencer
@@ -158,11 +158,11 @@ def _pages(
         yield chunks_from_rows(run, page, types, after=after, row_filter=admit, sequencer=sequencer)
 
 
-def _started(indexed: tuple[Path, pa.Int64Array, pa.DoubleArray]) -> tuple[float, int, str]:
+def _started(export: Export) -> tuple[float, int, str]:
     """Order files by when their rows were logged: the server names them in no stable order."""
-    path, steps, stamps = indexed
+    steps, stamps = export.index
     moment, step = pc.min(stamps).as_py(), pc.min(steps).as_py()
-    return (math.inf if moment is None else moment, NO_STEP if step is None else step, path.name)
+    return (math.inf if moment is None else moment, NO_STEP if step is None else step, export.path.name)
 
 
 def _spread(keep: pa.BooleanArray | None, inside: pa.BooleanArray | None) -> pa.BooleanArray | None:

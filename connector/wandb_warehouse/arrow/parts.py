@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from wandb_warehouse.arrow.history import KINDS, NO_STEP, Chunk, HistoryBatch, RunRef
+from wandb_warehouse.arrow.history import KINDS, NO_STEP, Chunk, HistoryBatch, RunRef, negative_zeros
 from wandb_warehouse.arrow.numbers import Numbers
 from wandb_warehouse.schema import TABLES, VALUE_TYPES, Table
 
@@ -197,12 +197,15 @@ def _groups(chunks: Iterator[Chunk], size: int) -> Iterator[list[Chunk]]:
 def _values(chunks: list[Chunk]) -> list[pa.Array]:
     """Put the values of chunks one after another, in the order of `_VALUES`; kinds as a dictionary column."""
     lengths = [len(chunk) for chunk in chunks]
+    value = pa.concat_arrays([chunk.value for chunk in chunks])
+    text = _filled([chunk.value_json for chunk in chunks], lengths, pa.scalar(None, pa.string()))
+    zeros = negative_zeros(value)
     return [
         pa.concat_arrays([chunk.step for chunk in chunks]),
         _filled([chunk.seq for chunk in chunks], lengths, pa.scalar(0, pa.int64())),
         _kinds(chunks, lengths),
-        pa.concat_arrays([chunk.value for chunk in chunks]),
-        _filled([chunk.value_json for chunk in chunks], lengths, pa.scalar(None, pa.string())),
+        value,
+        text if zeros is None else pc.coalesce(text, zeros),
     ]
 
 

@@ -344,7 +344,7 @@ def _parsed(body: bytes, *, exact: bool) -> Any:
 
 
 def _has_long_number(body: bytes) -> bool:
-    # Arrow's expressions take a tenth of the time of Python's. Imported here, since a command that asks nothing needs no
+    # Arrow takes a tenth of the time of `re`. Imported here, since a command that asks nothing needs no
     # Arrow; its arrays are made from buffers, since `pa.array` would import pandas.
     import pyarrow as pa  # noqa: PLC0415
     import pyarrow.compute as pc  # noqa: PLC0415

@@ -1,14 +1,19 @@
 """A private event loop on its own thread, so that dlt's plain generators can drive the asynchronous client."""
 
 import asyncio
+import os
 import queue
 import threading
 from collections.abc import AsyncIterator, Coroutine, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Self, TypeVar
 
 __all__ = ["EventLoopThread"]
 
 T = TypeVar("T")
+
+_THREADS = max(3, os.cpu_count() or 1)
+"""Threads that convert and write. More than there are cores only wait for each other, and the loop for them."""
 
 _AHEAD = 4  # finished items that may wait for the consumer: enough to overlap, too few to fill the disk
 
@@ -18,6 +23,7 @@ class EventLoopThread:
 
     def __init__(self) -> None:
         self._loop = asyncio.new_event_loop()
+        self._loop.set_default_executor(ThreadPoolExecutor(_THREADS, "wandb-warehouse-work"))
         self._thread = threading.Thread(target=self._loop.run_forever, name="wandb-warehouse-io", daemon=True)
 
     def __enter__(self) -> Self:

@@ -406,15 +406,22 @@ def _live_span(task: HistoryTask, files: Sequence[Export], *, all_live: bool) ->
     """Steps to read as live rows: past the files' last step, or all of them."""
     start, rows = task.start, task.missing_rows
     if files and not all_live:
-        steps = [file.index[0] for file in files]
-        start = max([start, *(pc.max(each).as_py() + 1 for each in steps if len(each))])
-        rows = max(0, rows - sum(pc.sum(pc.greater_equal(each, task.start)).as_py() or 0 for each in steps))
+        start = max([start, *(file.span[1] + 1 for file in files)])
+        rows = max(0, rows - sum(_rows_from(file, task.start) for file in files))
     stop = task.last_step + 1
     if task.last_step < 0 and task.expected_rows:
         stop = _ANY_STEP  # the server counts rows but does not say how far they go
     if task.expected_rows is not None and rows == 0 and not all_live:
         stop = start
     return Span(task.run.run_id, start, stop, rows)
+
+
+def _rows_from(file: Export, start: int) -> int:
+    """Rows of a file at or past a step."""
+    steps, _ = file.index
+    if file.span[0] >= start:
+        return len(steps)
+    return pc.sum(pc.greater_equal(steps, start)).as_py() or 0
 
 
 def _combine(task: HistoryTask, files: Sequence[Export], rows: Sequence[str], told: Exports | None) -> _Read:
