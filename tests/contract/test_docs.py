@@ -189,7 +189,14 @@ def test_make_demo_and_ci_do_what_the_readme_says() -> None:
     makefile = (ROOT / "Makefile").read_text()
     recipes = dict(re.findall(r"^([a-z-]+):[^\n]*\n((?:\t[^\n]*\n)*)", makefile, re.MULTILINE))
     assert recipes["demo"].splitlines()[0].endswith("wandb-warehouse demo")
-    assert "pytest" in recipes["test"]
+    halves = ("test-syncs", "test-rooms")
+    assert recipes["test"].split()[-2:] == list(halves)
+    for marks in ('-m "not slow"', "-m slow"):  # one half takes the directories that the other ignores
+        chosen, others = (
+            next(line for line in recipes[half].splitlines() if marks in line) for half in halves
+        )
+        assert chosen.endswith("$(SYNCS)")
+        assert others.endswith("tests $(SYNCS:%=--ignore=%)")
     assert (ROOT / ".ci" / "run").read_text().splitlines()[-1] == "exec make test"
     shown = [line for block in blocks(ROOT / "README.md") for line in block.text.splitlines()]
     assert "make demo" in shown
