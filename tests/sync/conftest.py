@@ -21,18 +21,16 @@ OVER_BOTH = {
     "test_incremental": False,
     "test_sampled": True,
     "test_scope": True,
-    "test_selection": True,
 }
 """Modules whose tests run over a DuckDB file and over a lake, and whether the lake's turn is among the slow tests."""
 
 OF_THE_FILE = {
     "test_what_cannot_be_read_makes_no_warehouse",
     "test_one_sync_at_a_time",
-    "test_the_search_finds_what_is_there",
-    "test_excluded_keys_are_in_no_file",
-    "test_excluding_later_takes_out_what_was_stored",
+    "test_a_rewind_shows_however_far_the_run_has_gone_on",
 }
-"""Tests that look at the DuckDB file itself, its inode or its bytes; `test_lake.py` has the like for a lake."""
+"""Tests that look at the DuckDB file itself, or at what is read more than at where it is written to; `test_lake.py` has
+the like of the former for a lake."""
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
