@@ -14,6 +14,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, nullcontext
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -26,11 +27,11 @@ def sync(asked: dict[str, Any]) -> dict[str, Any]:
     from wandb_warehouse.arrow import Selection
     from wandb_warehouse.client import Connection, Secret
     from wandb_warehouse.resources import ProjectPath
-    from wandb_warehouse.sync import (
-        SyncOptions,
-        load,  # noqa: F401 - imports dlt, as a sync that finds something does
-    )
+    from wandb_warehouse.sync import SyncOptions
     from wandb_warehouse.sync import sync as run_sync
+
+    if not asked.get("nothing_new"):
+        import_module("wandb_warehouse.sync.load")  # imports dlt, as a sync does that finds something
 
     options = SyncOptions(
         (ProjectPath.parse(asked["project"]),),
