@@ -26,7 +26,7 @@ from wandb_warehouse.arrow.coverage import (
     users_table,
     writer_document,
 )
-from wandb_warehouse.arrow.exports import Export, chunks_from_export, export_index
+from wandb_warehouse.arrow.exports import Export, chunks_from_export
 from wandb_warehouse.arrow.history import Chunk, HistoryBatch, RunRef, chunks_from_rows, key_counts, key_types
 from wandb_warehouse.arrow.logged_tables import (
     TableFacts,
@@ -70,7 +70,6 @@ __all__ = [
     "detail_digest",
     "dumps",
     "escape",
-    "export_index",
     "files_table",
     "flatten",
     "key_counts",

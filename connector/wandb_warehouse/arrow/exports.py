@@ -35,13 +35,13 @@ from wandb_warehouse.arrow.text import ExactNumber, dumps, escape
 from wandb_warehouse.arrow.values import flatten
 from wandb_warehouse.errors import FatalRemoteError
 
-__all__ = ["Export", "chunks_from_export", "export_index", "read_export"]
+__all__ = ["Export", "chunks_from_export", "read_export"]
 
 CELLS = 1_000_000
 """Cells (rows x columns) read at a time where all columns have a fixed width."""
 
 KEPT_CELLS = 65_536
-"""Cells of a file that is read at one go with its index and kept until it is converted."""
+"""Cells of a file that is read at one go with its index and kept until it is converted; all of a fixed width."""
 
 LONG_CELLS = 100_000
 """The same where a column's cells may be long: strings, lists, structs."""
@@ -66,11 +66,12 @@ def chunks_from_export(
     Rows may be unordered and may repeat steps. A file without columns gives nothing. A `FatalRemoteError`
     where the file cannot be read.
     """
-    steps, _ = export_index(path)
+    export = Export(path)
+    steps, _ = export.index
     keep = within(steps, after=after, before=before)
     kept = steps if keep is None else steps.filter(keep)
     sequencer = Sequencer(repeats(kept.take(pc.array_sort_indices(kept))))
-    yield from read_export(run, Export(path), types, keep=keep, sequencer=sequencer)
+    yield from read_export(run, export, types, keep=keep, sequencer=sequencer)
 
 
 def within(
@@ -96,9 +97,9 @@ class Export:
 
     @cached_property
     def index(self) -> tuple[pa.Int64Array, pa.DoubleArray]:
-        """What `export_index` reads."""
+        """Every row's step and `_timestamp` (null where it is missing or no number), in file order."""
         with _open(self.path) as file:
-            if file.metadata.num_rows * file.metadata.num_columns <= KEPT_CELLS:
+            if _cells(file) <= KEPT_CELLS and _is_narrow(file.schema_arrow):
                 self.whole = _read(file, None)
             return _index(file, self.whole)
 
@@ -107,12 +108,6 @@ class Export:
         """First and last step; the last is before the first where there is no row."""
         low, high = (bound.as_py() for bound in pc.min_max(self.index[0]).values())
         return (0, -1) if low is None else (low, high)
-
-
-def export_index(path: Path) -> tuple[pa.Int64Array, pa.DoubleArray]:
-    """Read every row's step and `_timestamp` (null where it is missing or no number), in file order."""
-    with _open(path) as file:
-        return _index(file, None)
 
 
 def _index(file: pq.ParquetFile, whole: pa.Table | None) -> tuple[pa.Int64Array, pa.DoubleArray]:
@@ -129,6 +124,15 @@ def _index(file: pq.ParquetFile, whole: pa.Table | None) -> tuple[pa.Int64Array,
         if pa.types.is_floating(stamp.type) or pa.types.is_integer(stamp.type):
             stamps = stamp.cast(pa.float64(), safe=False)
     return steps, stamps
+
+
+def _is_narrow(schema: pa.Schema) -> bool:
+    """Whether every cell has a fixed width: a few cells of other kinds may unpack to gigabytes."""
+    return all(pa.types.is_primitive(field.type) for field in schema)
+
+
+def _cells(file: pq.ParquetFile) -> int:
+    return int(file.metadata.num_rows * file.metadata.num_columns)
 
 
 def _read(file: pq.ParquetFile, columns: list[str] | None) -> pa.Table:
@@ -151,7 +155,8 @@ def read_export(
         return
     if export.whole is not None:
         rows = export.whole if keep is None else export.whole.filter(keep)
-        for batch in rows.combine_chunks().to_batches():
+        size = max(1, CELLS // max(1, rows.num_columns))
+        for batch in rows.combine_chunks().to_batches(max_chunksize=size):
             yield _batch(run, batch, types, sequencer)
         return
     with _open(export.path) as file:
@@ -159,7 +164,7 @@ def read_export(
         if not schema.names:
             return
         size = max(1, CELLS // len(schema.names))
-        if not all(pa.types.is_primitive(field.type) for field in schema):
+        if not _is_narrow(schema):
             size = max(1, LONG_CELLS // len(schema.names))
             for first in islice(_batches(file, min(size, 16)), 1):
                 size = min(size, max(1, LONG_BYTES * first.num_rows // max(1, first.nbytes)))
@@ -183,8 +188,7 @@ def _open(path: Path) -> pq.ParquetFile:
 def _batches(file: pq.ParquetFile, size: int) -> Iterator[pa.RecordBatch]:
     try:
         # Runs are read in threads of ours: for a small file more of them cost more than they give.
-        cells = file.metadata.num_rows * file.metadata.num_columns
-        yield from file.iter_batches(batch_size=size, use_threads=cells > CELLS)
+        yield from file.iter_batches(batch_size=size, use_threads=_cells(file) > CELLS)
     except (pa.ArrowException, OSError) as error:
         raise _unreadable(error) from error
 

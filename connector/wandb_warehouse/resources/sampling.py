@@ -146,19 +146,18 @@ class SampleReader:
 
     async def _ask(self, asks: Sequence[tuple[SampleTask, Sample]]) -> list[_Answer]:
         """Ask, and ask for each metric apart where fewer rows came than should have all of them."""
-        run = asks[0][0].run if asks else None
-        if run is None:
+        if not asks:
             return []
+        run = asks[0][0].run
         rows = await self._client.sampled_rows(run.entity, run.project, [ask for _, ask in asks])
-        answers: list[_Answer] = [(task, ask, found) for (task, ask), found in zip(asks, rows, strict=True)]
-        apart = [
-            (task, Sample(ask.run_id, (key,), ask.samples))
-            for task, ask, found in answers
-            if self._is_short(task, ask, found)
-            for key in ask.keys
-        ]
-        whole = [answer for answer in answers if not self._is_short(*answer)]
-        return [*whole, *await self._ask(apart)] if apart else whole
+        whole: list[_Answer] = []
+        apart: list[tuple[SampleTask, Sample]] = []
+        for (task, ask), found in zip(asks, rows, strict=True):
+            if self._is_short(task, ask, found):
+                apart += [(task, Sample(ask.run_id, (key,), ask.samples)) for key in ask.keys]
+            else:
+                whole.append((task, ask, found))
+        return [*whole, *await self._ask(apart)]
 
     @staticmethod
     def _is_short(task: SampleTask, ask: Sample, found: Sequence[Any]) -> bool:

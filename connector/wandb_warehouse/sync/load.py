@@ -50,7 +50,6 @@ class Load:
         self._extraction = extraction
         self._marks = marks
         self._held = held
-        self._cursors = held.cursors
         self._numbers = numbers
         self._work = work
         self._clock = clock
@@ -94,7 +93,7 @@ class Load:
                     finished_at=datetime.now(UTC),
                     package_version=version("wandb-warehouse"),
                     projects=cursors_to_json(
-                        {**self._cursors, **self._marks.cursors},
+                        {**self._held.cursors, **self._marks.cursors},
                         self._marks.left,
                         self._held.still_short(self._extraction.coverage.short, self._marks.left),
                     ),

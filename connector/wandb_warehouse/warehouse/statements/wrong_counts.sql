@@ -2,8 +2,8 @@
 SELECT entity, project, run_id,
   'rows stored: ' || coalesce(stored.found, 0) || ', expected: ' || coalesce(expected.rows, 0) AS detail
 FROM (
-  SELECT entity, project, run_id, count(*) AS found
-  FROM "$table"
+  SELECT entity, project, run_id, $count AS found
+  FROM "$source"
   SEMI JOIN touched USING (entity, project, run_id)
   GROUP BY entity, project, run_id
 ) AS stored
