@@ -5,15 +5,16 @@ where a row had none. `seq` counts the values a run has under one (key, step), i
 """
 
 from array import array
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import accumulate, pairwise
 from operator import itemgetter
-from typing import Any
+from typing import Any, Protocol
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from wandb_warehouse.arrow.dense import STEP, number_columns
 from wandb_warehouse.arrow.text import escape, loads_rows
 from wandb_warehouse.arrow.values import classify, flatten, leaves_by_key
 from wandb_warehouse.errors import FatalRemoteError
@@ -213,27 +214,120 @@ def chunks_from_rows(
     >>> batch.row_count, [(c.key, c.step[0].as_py(), c.value[0].as_py()) for c in batch.chunks]
     (2, [('loss', 0, 1.5)])
     """
-    records, steps = _read(rows, after)
+    page = _page(rows, after)
     if row_filter is not None:
-        keep = row_filter(steps, _timestamps(records))
+        keep = row_filter(page.steps, page.stamps)
         if keep is not None:
-            records = [records[place] for place in pc.indices_nonzero(keep).to_pylist()]
-            steps = steps.filter(keep)
+            page = page.filter(keep)
+    steps = page.steps
     if sequencer is None:
         sequencer = Sequencer(repeats(steps))
     chunks = []
-    for key, places, values, collides in _columns(records):
-        at = steps if places is None else steps.take(pa.array(places, pa.int64()))
+    for key, at, columns, collides in page.columns(types):
         name = escape(key)
-        seq = sequencer.number(name, at, collides=collides)
-        chunks.append(Chunk(run, name, at, seq, *column(unquoted(key, values, types))))
+        chunks.append(Chunk(run, name, at, sequencer.number(name, at, collides=collides), *columns))
     return HistoryBatch(run, chunks, steps)
 
 
 def index_rows(rows: Sequence[str], *, after: int | None = None) -> tuple[pa.Int64Array, pa.DoubleArray]:
     """Give the steps and `_timestamp`s of the rows as `chunks_from_rows` hands them to its `row_filter`."""
-    records, steps = _read(rows, after)
-    return steps, _timestamps(records)
+    page = _page(rows, after)
+    return page.steps, page.stamps
+
+
+Columns = tuple[pa.DoubleArray, str | pa.DictionaryArray, pa.StringArray | None]
+"""The value, type and value_json columns of a chunk."""
+
+
+class _Page(Protocol):
+    """Rows of one page, in step order."""
+
+    @property
+    def steps(self) -> pa.Int64Array:
+        """Step of every row, ascending."""
+
+    @property
+    def stamps(self) -> pa.DoubleArray:
+        """`_timestamp`s; null for anything but an ordinary number, which is no moment to tell rows apart by."""
+
+    def filter(self, keep: pa.BooleanArray) -> "_Page":
+        """Give the rows marked."""
+
+    def columns(self, types: Mapping[str, set[str]], /) -> Iterator[tuple[str, pa.Int64Array, Columns, bool]]:
+        """Give each key with the steps of its values, their columns, and whether a row may hold it twice."""
+
+
+def _page(rows: Sequence[str], after: int | None) -> _Page:
+    """Read rows, those at or before step `after` left out."""
+    columns = number_columns(rows)
+    if columns is None:
+        return _Objects(*_read(rows, after))
+    steps = _named(columns, STEP, pa.int64()).fill_null(NO_STEP)
+    if after is not None and pc.min(steps).as_py() <= after:
+        later = pc.greater(steps, after)
+        columns, steps = columns.filter(later), steps.filter(later)
+    if pc.any(pc.less(steps[1:], steps[:-1])).as_py():
+        order = pc.array_sort_indices(steps)  # a stable sort
+        columns, steps = columns.take(order), steps.take(order)
+    return _Numbers(columns, steps)
+
+
+def _named(columns: pa.RecordBatch, name: str, kind: pa.DataType) -> pa.Array:
+    """Give a column; nulls where there is none of the name."""
+    place = columns.schema.get_field_index(name)
+    return pa.nulls(len(columns), kind) if place < 0 else columns.column(place)
+
+
+@dataclass(frozen=True, slots=True)
+class _Numbers:
+    """Rows of numbers alone, as columns."""
+
+    table: pa.RecordBatch
+    steps: pa.Int64Array
+
+    @property
+    def stamps(self) -> pa.DoubleArray:
+        return _named(self.table, "_timestamp", pa.float64())
+
+    def filter(self, keep: pa.BooleanArray) -> "_Numbers":
+        return _Numbers(self.table.filter(keep), self.steps.filter(keep))
+
+    def columns(self, _types: Mapping[str, set[str]]) -> Iterator[tuple[str, pa.Int64Array, Columns, bool]]:
+        for key, values in zip(self.table.schema.names, self.table.columns, strict=True):
+            if key == STEP or values.null_count == len(values):
+                continue
+            at = self.steps
+            if values.null_count:
+                at, values = at.filter(values.is_valid()), values.drop_null()  # noqa: PLW2901
+            yield key, at, (values, "number", None), False
+
+
+@dataclass(frozen=True, slots=True)
+class _Objects:
+    """Rows of any kind, without their `_step`."""
+
+    records: list[dict[str, Any]]
+    steps: pa.Int64Array
+
+    @property
+    def stamps(self) -> pa.DoubleArray:
+        stamps = (record.get("_timestamp") for record in self.records)
+        return pa.array(
+            [
+                float(stamp) if type(stamp) is float or (type(stamp) is int and abs(stamp) < 2**53) else None
+                for stamp in stamps
+            ],
+            pa.float64(),
+        )
+
+    def filter(self, keep: pa.BooleanArray) -> "_Objects":
+        records = [self.records[place] for place in pc.indices_nonzero(keep).to_pylist()]
+        return _Objects(records, self.steps.filter(keep))
+
+    def columns(self, types: Mapping[str, set[str]]) -> Iterator[tuple[str, pa.Int64Array, Columns, bool]]:
+        for key, places, values, collides in _columns(self.records):
+            at = self.steps if places is None else self.steps.take(pa.array(places, pa.int64()))
+            yield key, at, column(unquoted(key, values, types)), collides
 
 
 def _read(rows: Sequence[str], after: int | None) -> tuple[list[dict[str, Any]], pa.Int64Array]:
@@ -251,18 +345,6 @@ def _read(rows: Sequence[str], after: int | None) -> tuple[list[dict[str, Any]],
         order = sorted(range(len(steps)), key=steps.__getitem__)
         records, steps = [records[place] for place in order], [steps[place] for place in order]
     return records, _steps(steps)
-
-
-def _timestamps(records: list[dict[str, Any]]) -> pa.DoubleArray:
-    stamps = (record.get("_timestamp") for record in records)
-    # anything but an ordinary number is no moment to tell rows apart by
-    return pa.array(
-        [
-            float(stamp) if type(stamp) is float or (type(stamp) is int and abs(stamp) < 2**53) else None
-            for stamp in stamps
-        ],
-        pa.float64(),
-    )
 
 
 def unquoted(key: str, values: list[Any], types: Mapping[str, set[str]]) -> list[Any]:
@@ -347,7 +429,7 @@ def _ragged(rows: Sequence[Collection[tuple[str, Any]]]) -> list[Column]:
     ]
 
 
-def column(values: list[Any]) -> tuple[pa.DoubleArray, str | pa.DictionaryArray, pa.StringArray | None]:
+def column(values: list[Any]) -> Columns:
     """Give the value, type and value_json columns of JSON values."""
     types = set(map(type, values))
     if types <= _NUMBERS:
