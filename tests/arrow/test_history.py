@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from arrow.strategies import objects, same, wire, wire_raw
 from arrow.test_values import flat
-from wandb_warehouse.arrow.history import Chunk, HistoryBatch, RunRef, chunks_from_rows, key_types
+from wandb_warehouse.arrow.history import Chunk, HistoryBatch, RunRef, key_types
+from wandb_warehouse.arrow.rows import chunks_from_rows
 from wandb_warehouse.arrow.text import unescape
 from wandb_warehouse.arrow.values import restore
 from wandb_warehouse.errors import FatalRemoteError

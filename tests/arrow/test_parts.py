@@ -13,10 +13,11 @@ from hypothesis import strategies as st
 
 from arrow.strategies import same, wire
 from arrow.test_history import RUN, Value, check, expected, rows_strategy
-from wandb_warehouse.arrow.history import RunRef, chunks_from_rows
+from wandb_warehouse.arrow.history import RunRef
 from wandb_warehouse.arrow.merge import run_history
 from wandb_warehouse.arrow.numbers import Numbers
 from wandb_warehouse.arrow.parts import PartWriter, RunCount
+from wandb_warehouse.arrow.rows import chunks_from_rows
 from wandb_warehouse.arrow.text import unescape
 from wandb_warehouse.arrow.values import restore
 from wandb_warehouse.schema import TABLES

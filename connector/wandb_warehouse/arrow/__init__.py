@@ -27,7 +27,7 @@ from wandb_warehouse.arrow.coverage import (
     writer_document,
 )
 from wandb_warehouse.arrow.exports import Export, chunks_from_export
-from wandb_warehouse.arrow.history import Chunk, HistoryBatch, RunRef, chunks_from_rows, key_counts, key_types
+from wandb_warehouse.arrow.history import Chunk, HistoryBatch, RunRef, key_counts, key_types
 from wandb_warehouse.arrow.logged_tables import (
     TableFacts,
     TablePlace,
@@ -41,6 +41,7 @@ from wandb_warehouse.arrow.logged_tables import (
 from wandb_warehouse.arrow.merge import run_history
 from wandb_warehouse.arrow.numbers import Numbers
 from wandb_warehouse.arrow.parts import PartWriter, RunCount
+from wandb_warehouse.arrow.rows import chunks_from_rows
 from wandb_warehouse.arrow.runs import detail_digest, listing_digest, parse_config, parse_time, run_tables
 from wandb_warehouse.arrow.sampled import sampled_batch
 from wandb_warehouse.arrow.selection import Selection

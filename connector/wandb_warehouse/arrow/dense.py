@@ -30,14 +30,14 @@ _WHOLE_ZERO = r"[:\s]-0[,}\s]"
 """The integer -0, which has no sign: Arrow reads the double, which has."""
 
 
-def number_columns(rows: Sequence[str], *, fewest: int = _FEWEST_ROWS) -> pa.RecordBatch | None:
+def number_columns(rows: Sequence[str]) -> pa.RecordBatch | None:
     """Read rows of JSON text that hold numbers only, each of which a double holds exactly; None for any others.
 
     Columns: a double a key, null where a row has not the key; `_step`, int64, where the rows looked at have it.
-    A key that occurs in no row looked at makes the page one for the reader of objects, and so does a page of fewer
-    than `fewest` rows.
+    A key that occurs in no row looked at makes the page one for the reader of objects, and so does a page of few
+    rows.
     """
-    if len(rows) < max(fewest, 1):
+    if len(rows) < _FEWEST_ROWS:
         return None
     schema = _schema(rows)
     if schema is None:

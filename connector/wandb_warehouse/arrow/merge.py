@@ -14,14 +14,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from wandb_warehouse.arrow.exports import Export, read_export, within
-from wandb_warehouse.arrow.history import (
-    NO_STEP,
-    HistoryBatch,
-    RunRef,
-    Sequencer,
-    chunks_from_rows,
-    index_rows,
-)
+from wandb_warehouse.arrow.history import NO_STEP, HistoryBatch, RunRef, Sequencer
+from wandb_warehouse.arrow.rows import chunks_from_rows, index_rows
 
 __all__ = ["run_history"]
 

@@ -53,7 +53,7 @@ class PartWriter:
     """Collects batches of any number of runs and writes a part file whenever enough values are there.
 
     >>> import tempfile
-    >>> from wandb_warehouse.arrow.history import chunks_from_rows
+    >>> from wandb_warehouse.arrow.rows import chunks_from_rows
     >>> run = RunRef("team", "project", "r1")
     >>> writer = PartWriter(Path(tempfile.mkdtemp()))
     >>> writer.add(chunks_from_rows(run, ['{"_step": 0, "loss": 1.5}'], {}))

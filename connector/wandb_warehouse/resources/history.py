@@ -20,8 +20,9 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from wandb_warehouse.arrow import Export, HistoryBatch, Numbers, PartWriter, RunRef, Selection, run_history
-from wandb_warehouse.arrow.history import NO_STEP, index_rows
+from wandb_warehouse.arrow.history import NO_STEP
 from wandb_warehouse.arrow.merge import SAME_MOMENT
+from wandb_warehouse.arrow.rows import index_rows
 from wandb_warehouse.client import ExpiredUrlError, Exports, WandbClient
 from wandb_warehouse.errors import FatalRemoteError
 from wandb_warehouse.resources.deadline import Deadline

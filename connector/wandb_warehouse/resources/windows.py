@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from wandb_warehouse.arrow.history import index_rows
+from wandb_warehouse.arrow.rows import index_rows
 from wandb_warehouse.client import WandbClient, Window
 
 __all__ = ["Span", "read_spans"]
