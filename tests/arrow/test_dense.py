@@ -64,7 +64,7 @@ def _outcome(page: list[str], after: int | None) -> Any:
     return batch.steps.to_pylist(), steps.to_pylist(), stamps.to_pylist(), stored(batch)
 
 
-@settings(max_examples=800, deadline=None)
+@settings(max_examples=400, deadline=None)
 @given(_pages, st.sampled_from([None, -1, 3]))
 def test_any_page_is_read_alike(page: list[str], after: int | None) -> None:
     """Whatever the rows, Arrow's reading is left out of account or gives what the reader of objects gives."""

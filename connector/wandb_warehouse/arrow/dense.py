@@ -6,6 +6,7 @@ anything else. What it would read otherwise than our own reader is looked for af
 
 import math
 from collections.abc import Sequence
+from operator import itemgetter
 from typing import Any
 
 import orjson
@@ -29,6 +30,8 @@ _MANY_DIGITS = "(?:^|[^0-9.])[0-9]{16}"
 _WHOLE_ZERO = r"[:\s]-0[,}\s]"
 """The integer -0, which has no sign: Arrow reads the double, which has."""
 
+_FIRST, _LAST = itemgetter(slice(0, 1)), itemgetter(slice(-1, None))
+
 
 def number_columns(rows: Sequence[str]) -> pa.RecordBatch | None:
     """Read rows of JSON text that hold numbers only, each of which a double holds exactly; None for any others.
@@ -45,6 +48,14 @@ def number_columns(rows: Sequence[str]) -> pa.RecordBatch | None:
     try:
         text = "\n".join(rows).encode()
     except UnicodeEncodeError:  # a lone surrogate
+        return None
+    # Arrow takes objects that follow each other, line breaks or not, but no line break within a text: where these
+    # are all between rows, and each row begins and ends like an object, each row is one.
+    if (
+        text.count(b"\n") != len(rows) - 1
+        or set(map(_FIRST, rows)) != {"{"}
+        or set(map(_LAST, rows)) != {"}"}
+    ):
         return None
     columns = _parsed(text, len(rows), schema)
     return columns if columns is not None and _is_exact(columns, text) else None
@@ -70,13 +81,6 @@ def _schema(rows: Sequence[str]) -> pa.Schema | None:
 
 
 def _parsed(text: bytes, count: int, schema: pa.Schema) -> pa.RecordBatch | None:
-    # A line break is no part of any text Arrow takes, so these are all between rows, and a row is one object.
-    if (
-        text.count(b"\n") != count - 1
-        or text.count(b"}\n{") != count - 1
-        or (text[:1], text[-1:]) != (b"{", b"}")
-    ):
-        return None
     try:
         table = pj.read_json(
             pa.BufferReader(text),
@@ -90,7 +94,7 @@ def _parsed(text: bytes, count: int, schema: pa.Schema) -> pa.RecordBatch | None
 
 def _is_exact(columns: pa.RecordBatch, text: bytes) -> bool:
     """Tell whether our reader of objects would find the same."""
-    if b"null" in text and any(column.null_count for column in columns.columns):
+    if any(column.null_count for column in columns.columns) and b"null" in text:
         return False  # a null, or a key that is not there?
     # All columns in one, as each call of Arrow from a thread waits for the other threads.
     numbers = pa.chunked_array(
