@@ -75,7 +75,7 @@ def test_any_page_is_read_alike(page: list[str], after: int | None) -> None:
     if isinstance(slow, str) or isinstance(fast, str):
         assert fast == slow
     else:
-        assert fast[:3] == slow[:3]
+        assert repr(fast[:3]) == repr(slow[:3])  # a NaN equals no other
         check(fast[3], slow[3])
 
 
