@@ -97,7 +97,7 @@ def test_a_plan_answers_as_graphql_core_does(data: st.DataObject) -> None:
         one: run(name: "r1") {{ {selected} }} none: run(name: "nobody") {{ {selected} }} }}
       viewer {{ username }} }}
       fragment Few on Run {{ name state }} fragment Run on Run {{ {selected} historyLineCount }}"""
-    variables = {
+    variables: dict[str, Any] = {
         "f": data.draw(st.sampled_from(FILTERS)),
         "o": data.draw(st.sampled_from(ORDERS)),
         "c": data.draw(st.sampled_from([None, "YXJyYXljb25uZWN0aW9uOjE="])),
