@@ -100,11 +100,11 @@ def _views(
 
 def _members(entity: Mapping[str, Any], context: Context) -> list[dict[str, Any]]:
     names = context.store.members.get(entity["name"], [])
-    return [{**(user_node(context, name) or {}), "pending": False} for name in names]
+    return [{**(user_node(name) or {}), "pending": False} for name in names]
 
 
-def _report_user(report: Report, context: Context) -> dict[str, Any] | None:
-    return user_node(context, report.username)
+def _report_user(report: Report, _: Context) -> dict[str, Any] | None:
+    return user_node(report.username)
 
 
 BOARDS: Mapping[str, Mapping[str, Resolver]] = {

@@ -1,6 +1,6 @@
 """What every resolver knows: the store, who asks, and where the server is."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from wandb_warehouse.sandbox.artifacts import ArtifactShelf
 from wandb_warehouse.sandbox.store import Project, Run, Store
@@ -32,6 +32,10 @@ class Context:
     shelf: ArtifactShelf
     viewer: str | None
     origins: Origins
+    reads_only: bool = False
+    """The request is a query: nothing changes while it is answered."""
+    selected: dict[tuple[str, str | None], list[Run]] = field(default_factory=dict)
+    """Runs of a project that passed a filter, so far in this query."""
 
     def readable(self, entity: str | None, name: str | None) -> Project | None:
         """A project the viewer may read; None hides whether it is unknown or closed."""

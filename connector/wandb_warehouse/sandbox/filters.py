@@ -19,7 +19,7 @@ from enum import Enum
 from operator import ge, gt, le, lt
 from typing import Any, Final
 
-__all__ = ["FilterError", "compile_filter", "sort_runs"]
+__all__ = ["TIMES", "FilterError", "compile_filter", "names_asked", "sort_runs"]
 
 Run = Mapping[str, Any]
 Predicate = Callable[[Run], bool]
@@ -45,7 +45,8 @@ _ALIASES = {
     "summaryMetrics": "summary_metrics",
     "keysInfo": "keys_info",
 }
-_TIMES = frozenset({"created_at", "heartbeat_at", "updated_at"})
+TIMES = frozenset({"created_at", "heartbeat_at", "updated_at"})
+"""Names that hold times."""
 
 
 def _descend(value: object, path: str) -> object:
@@ -79,7 +80,9 @@ def _wrapped(value: object, path: str) -> object:
 
 
 def _time(text: object) -> datetime:
-    """Moment of an ISO-8601 text; a text without a zone is UTC."""
+    """Moment of an ISO-8601 text, UTC where it has no zone; a moment is one already."""
+    if isinstance(text, datetime):
+        return text
     if not isinstance(text, str):
         raise FilterError(f"a time must be an ISO-8601 string, not {text!r}")
     try:
@@ -99,7 +102,7 @@ def _reader(field: str) -> tuple[Callable[[Run], object], bool]:
         return lambda run: _wrapped(run.get(name), path), False
     if path:
         return lambda run: _descend(run.get(name), path), False
-    if name in _TIMES:
+    if name in TIMES:
         return lambda run: ABSENT if (text := run.get(name)) is None else _time(text), True
     if name == "tags":
         return lambda run: run.get(name) or ABSENT, False  # no tags and an empty list are both "untagged"
@@ -146,7 +149,7 @@ def _in(operand: object, *, time: bool) -> Test:
     tests = [_eq(item, time=time) for item in operand if not isinstance(item, str) or time]
     if texts:
         tests.append(_any_element(lambda value: isinstance(value, str) and value in texts))
-    return lambda value: any(test(value) for test in tests)
+    return tests[0] if len(tests) == 1 else lambda value: any(test(value) for test in tests)
 
 
 def _ordering(compare: Callable[[Any, Any], bool]) -> Callable[..., Test]:
@@ -243,7 +246,7 @@ def _field_test(condition: object, *, time: bool) -> Test:
     if unknown:
         raise FilterError(f"unknown operator {unknown[0]!r}")
     tests = [_OPERATORS[key](operand, time=time) for key, operand in condition.items()]
-    return lambda value: all(test(value) for test in tests)
+    return tests[0] if len(tests) == 1 else lambda value: all(test(value) for test in tests)
 
 
 def _branches(operand: object) -> list[Predicate]:
@@ -306,7 +309,25 @@ def compile_filter(filters: Mapping[str, Any]) -> Predicate:
     if not isinstance(filters, Mapping):
         raise FilterError(f"a filter is an object, not {filters!r}")
     parts = [_entry(key, condition) for key, condition in filters.items()]
-    return lambda run: all(part(run) for part in parts)
+    return parts[0] if len(parts) == 1 else lambda run: all(part(run) for part in parts)
+
+
+def names_asked(filters: Mapping[str, Any]) -> frozenset[str] | None:
+    """The only run ids a filter can let pass, None where it names none: a server looks them up in an index.
+
+    Example:
+        >>> sorted(names_asked({"state": "finished", "name": {"$in": ["a", "b"]}}))
+        ['a', 'b']
+    """
+    found: list[frozenset[str]] = []
+    for key, condition in filters.items():
+        if key == "$and":
+            found += [names for part in condition if (names := names_asked(part)) is not None]
+        elif key == "name":
+            wanted = condition.get("$in") if isinstance(condition, Mapping) else [condition]
+            if isinstance(wanted, list):
+                found.append(frozenset(item for item in wanted if isinstance(item, str)))
+    return frozenset.intersection(*found) if found else None
 
 
 _RANKS = {"NoneType": 0, "number": 1, "str": 2, "dict": 3, "list": 4, "bool": 5, "datetime": 6}

@@ -7,7 +7,7 @@ and the encoder of the response copies it, so serving a row costs no work in Pyt
 import json
 from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from importlib.resources import files
 from typing import Any
@@ -31,6 +31,7 @@ from wandb_warehouse.sandbox.artifacts import Collection
 from wandb_warehouse.sandbox.artifacts_api import ARTIFACTS
 from wandb_warehouse.sandbox.boards import BOARDS
 from wandb_warehouse.sandbox.context import Context, Forbidden
+from wandb_warehouse.sandbox.execution import Resolvers, Selection, plan, run
 from wandb_warehouse.sandbox.mutations import MUTATIONS
 from wandb_warehouse.sandbox.queries import QUERIES, Resolver
 from wandb_warehouse.sandbox.store import Run
@@ -55,6 +56,8 @@ class _Prepared:
     errors: tuple[GraphQLError, ...]
     mutates: bool
     name: str
+    selection: Selection | None
+    """What a plain query selects."""
 
 
 def _bind(resolver: Resolver) -> Callable[..., Any]:
@@ -72,16 +75,22 @@ def _type_of_creator(value: object, *_: Any) -> str:
     return "Run" if isinstance(value, Run) else "User"
 
 
+_RESOLVERS: Resolvers = {
+    (type_name, field): resolver
+    for table in (QUERIES, MUTATIONS, ARTIFACTS, BOARDS)
+    for type_name, resolvers in table.items()
+    for field, resolver in resolvers.items()
+}
+
+
 @cache
 def _schema() -> GraphQLSchema:
     schema = build_schema((files(__package__) / "schema.graphql").read_text(encoding="utf-8"))
-    for table in (QUERIES, MUTATIONS, ARTIFACTS, BOARDS):
-        for type_name, resolvers in table.items():
-            kind = schema.get_type(type_name)
-            if not isinstance(kind, GraphQLObjectType):
-                raise TypeError(f"the schema has no object type {type_name}")
-            for field, resolver in resolvers.items():
-                kind.fields[field].resolve = _bind(resolver)
+    for (type_name, field), resolver in _RESOLVERS.items():
+        kind = schema.get_type(type_name)
+        if not isinstance(kind, GraphQLObjectType):
+            raise TypeError(f"the schema has no object type {type_name}")
+        kind.fields[field].resolve = _bind(resolver)
     schema.get_type("ArtifactCollection").resolve_type = _type_of_collection  # type: ignore[union-attr]  # an interface, by the schema file
     schema.get_type("Creator").resolve_type = _type_of_creator  # type: ignore[union-attr]  # a union, by the schema file
     return schema
@@ -108,7 +117,9 @@ def _parse(text: str) -> _Prepared | GraphQLError:
     operations = [node for node in document.definitions if isinstance(node, OperationDefinitionNode)]
     name = next((node.name.value for node in operations if node.name), "")
     mutates = any(node.operation is OperationType.MUTATION for node in operations)
-    return _Prepared(document, tuple(validate(_schema(), document)), mutates, name)
+    errors = tuple(validate(_schema(), document))
+    selection = None if errors else plan(_schema(), document, _RESOLVERS)
+    return _Prepared(document, errors, mutates, name, selection)
 
 
 def operation_name(request: object) -> str:
@@ -156,12 +167,24 @@ def answer(request: object, context: Context) -> Answer:
     if prepared.mutates and context.viewer is None:
         denied = {"message": "user is not logged in", "extensions": {"code": _CODES[401]}}
         return _failure(401, denied)
+    if not prepared.mutates:
+        context = replace(context, reads_only=True)
+    variables, named = request.get("variables") or {}, request.get("operationName") or None
+    if prepared.selection is not None and named in {None, prepared.name}:
+        data = run(_schema(), prepared.selection, context, variables)
+        if data is not None:
+            return Answer(200, _encoded({"data": data}))
+    return _executed(prepared, context, variables, named)
+
+
+def _executed(prepared: _Prepared, context: Context, variables: dict[str, Any], named: str | None) -> Answer:
+    """What graphql-core answers."""
     result = execute_sync(
         _schema(),
         prepared.document,
         context_value=context,
-        variable_values=request.get("variables") or {},
-        operation_name=request.get("operationName") or None,
+        variable_values=variables,
+        operation_name=named,
     )
     body: dict[str, Any] = {"data": result.data}
     if result.errors:

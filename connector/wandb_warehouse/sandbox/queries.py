@@ -4,16 +4,18 @@ import json
 import random
 import re
 from collections.abc import Callable, Mapping
+from operator import attrgetter
 from typing import Any
 
 import orjson
 
-from wandb_warehouse.sandbox.clock import time_text
+from wandb_warehouse.sandbox.clock import served_order, time_text
 from wandb_warehouse.sandbox.connection import page
 from wandb_warehouse.sandbox.context import Context
-from wandb_warehouse.sandbox.filters import compile_filter, sort_runs
+from wandb_warehouse.sandbox.filters import TIMES, compile_filter, names_asked, sort_runs
 from wandb_warehouse.sandbox.rows import Rows, history_keys, loads
 from wandb_warehouse.sandbox.store import File, Project, Run, RunView, opaque, unwrap_config
+from wandb_warehouse.sandbox.switches import Switches
 
 __all__ = ["QUERIES", "Resolver", "connection", "file_node", "user_node"]
 
@@ -44,11 +46,10 @@ def connection(
     return page(items, after, first, context.store.switches.page_cap)
 
 
-def user_node(context: Context, name: str | None) -> dict[str, Any] | None:
-    """A user by login, with the teams it may see."""
+def user_node(name: str | None) -> dict[str, Any] | None:
+    """A user by login."""
     if name is None:
         return None
-    teams = sorted({entity for entity, _ in context.store.projects} - {name})
     return {
         "id": opaque("User", name),
         "name": name.replace("-", " ").title(),
@@ -58,8 +59,12 @@ def user_node(context: Context, name: str | None) -> dict[str, Any] | None:
         "flags": "{}",
         "entity": name,
         "apiKeys": {"edges": []},
-        "teams": {"edges": [{"node": {"name": team}} for team in teams]},
     }
+
+
+def _teams(user: Mapping[str, Any], context: Context) -> dict[str, Any]:
+    teams = sorted({entity for entity, _ in context.store.projects} - {user["username"]})
+    return {"edges": [{"node": {"name": team}} for team in teams]}
 
 
 def file_node(context: Context, file: File, *, owner: str, url: str) -> dict[str, Any]:
@@ -98,10 +103,39 @@ def _projects(_: Any, context: Context, **arguments: Any) -> dict[str, Any]:
     return connection(context, items, **arguments)
 
 
-def _selected(project: Project, context: Context, filters: str | None) -> list[Mapping[str, Any]]:
-    views: list[Mapping[str, Any]] = [RunView(run, context.store.switches) for run in project.live_runs]
+def _selected(project: Project, context: Context, filters: str | None) -> list[Run]:
+    """Runs that pass a filter; a query that counts them as well looks at them once."""
+    known = context.selected.get((project.storage_id, filters))
+    if known is not None:
+        return known
+    chosen = project.live_runs
     wanted = json.loads(filters) if filters else None
-    return list(filter(compile_filter(wanted), views)) if wanted else views
+    if wanted:
+        passes, named, switches = compile_filter(wanted), names_asked(wanted), context.store.switches
+        if named is not None:
+            chosen = [run for run in chosen if run.name in named]
+        chosen = [run for run in chosen if passes(RunView(run, switches))]
+    if context.reads_only:
+        context.selected[project.storage_id, filters] = chosen
+    return chosen
+
+
+def _ordered(runs: list[Run], order: str | None, switches: Switches) -> list[Run]:
+    """Runs in the asked order; by one time, as clients page through them, it takes no texts of times."""
+    if not order:
+        return runs
+    sign, name = (order[0], order[1:]) if order[0] in "+-" else ("", order)
+    if name in TIMES:
+        read, number = attrgetter(name), served_order(switches)
+        descending = sign == "-" if sign else switches.unsigned_order_descending
+        return sorted(runs, key=lambda run: number(read(run)), reverse=descending)
+    views = sort_runs(
+        [RunView(run, switches) for run in runs],
+        order,
+        unsigned_descending=switches.unsigned_order_descending,
+        null_last=switches.null_placement == "last",
+    )
+    return [view.run for view in views if isinstance(view, RunView)]
 
 
 def _runs(
@@ -113,16 +147,8 @@ def _runs(
     after: str | None = None,
     first: int | None = None,
 ) -> dict[str, Any]:
-    switches = context.store.switches
-    views = sort_runs(
-        _selected(project, context, filters),
-        order,
-        unsigned_descending=switches.unsigned_order_descending,
-        null_last=switches.null_placement == "last",
-    )
-    return connection(
-        context, [view.run for view in views if isinstance(view, RunView)], after=after, first=first
-    )
+    runs = _ordered(_selected(project, context, filters), order, context.store.switches)
+    return connection(context, runs, after=after, first=first)
 
 
 def _run(project: Project, context: Context, *, name: str, missingOk: bool = False) -> Run | None:  # noqa: ARG001, N803 -- the schema's argument
@@ -287,7 +313,7 @@ def _project(_: Any, context: Context, **arguments: Any) -> Project | None:
 
 QUERIES: Mapping[str, Mapping[str, Resolver]] = {
     "Query": {
-        "viewer": lambda _, context: user_node(context, context.viewer),
+        "viewer": lambda _, context: user_node(context.viewer),
         "serverInfo": _server_info,
         "entity": lambda _, context, name: _entity(name) if context.viewer else None,
         "organization": lambda *_, **__: None,
@@ -296,6 +322,7 @@ QUERIES: Mapping[str, Mapping[str, Resolver]] = {
         "projects": _projects,
         "models": _projects,
     },
+    "User": {"teams": _teams},
     "Project": {
         "id": _read("storage_id"),
         "internalId": lambda project, _: str(project.internal_id),
@@ -305,7 +332,7 @@ QUERIES: Mapping[str, Mapping[str, Resolver]] = {
         "access": lambda *_: "ENTITY_READ",
         "isBenchmark": lambda *_: False,
         "readOnly": _read("read_only"),
-        "user": lambda project, context: user_node(context, project.username),
+        "user": lambda project, _: user_node(project.username),
         "runCount": lambda project, context, filters=None: len(_selected(project, context, filters)),
         "runs": _runs,
         "run": _run,
@@ -327,7 +354,7 @@ QUERIES: Mapping[str, Mapping[str, Resolver]] = {
         "updatedAt": _moment("updated_at"),
         "computeSeconds": _read("seconds"),
         "readOnly": _read("read_only"),
-        "user": lambda run, context: user_node(context, run.username),
+        "user": lambda run, _: user_node(run.username),
         "historyLineCount": lambda run, _: len(run.history),
         "eventsLineCount": lambda run, _: len(run.events),
         "logLineCount": lambda run, _: len(run.log),

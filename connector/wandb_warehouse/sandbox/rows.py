@@ -126,6 +126,8 @@ class Rows:
         self._alike: dict[tuple[object, ...], Shape] = {}
         self._views: OrderedDict[tuple[str, ...], list[bytes | None]] = OrderedDict()
         self._joined: OrderedDict[tuple[object, ...], bytes] = OrderedDict()
+        self.keys: tuple[int, dict[str, Any]] | None = None
+        """The index of keys, with the number of lines it was made of."""
 
     def __len__(self) -> int:
         return len(self.lines)
@@ -266,6 +268,8 @@ def history_keys(rows: Rows) -> dict[str, Any] | None:
     """W&B's index of a history: type counts by dotted key and the last step; None when nothing was logged."""
     if not len(rows):
         return None
+    if rows.keys is not None and rows.keys[0] == len(rows):
+        return rows.keys[1]
     counts: dict[str, Counter[str]] = {}
     for shape, times in rows.shapes.items():
         for key, kind in shape:
@@ -274,7 +278,9 @@ def history_keys(rows: Rows) -> dict[str, Any] | None:
         key: {"typeCounts": _type_counts(kinds), "monotonic": key == "_step"}
         for key, kinds in sorted(counts.items())
     }
-    return {"keys": keys, "lastStep": max(rows.steps), "sets": []}
+    found = {"keys": keys, "lastStep": max(rows.steps), "sets": []}
+    rows.keys = (len(rows), found)
+    return found
 
 
 def _type_counts(kinds: Counter[str]) -> list[dict[str, Any]]:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from wandb_warehouse.sandbox.clock import Clock, time_text
+from wandb_warehouse.sandbox.clock import Clock, served_moment
 from wandb_warehouse.sandbox.rows import Rows, history_keys, loads, quote_constants
 from wandb_warehouse.sandbox.storage import BlobStore
 from wandb_warehouse.sandbox.switches import Switches
@@ -147,9 +147,9 @@ class RunView(Mapping[str, Any]):
         "display_name": lambda run, _: run.display_name,
         "state": lambda run, _: run.state,
         "tags": lambda run, _: run.tags,
-        "created_at": lambda run, switches: time_text(run.created_at, switches),
-        "heartbeat_at": lambda run, switches: time_text(run.heartbeat_at, switches),
-        "updated_at": lambda run, switches: time_text(run.updated_at, switches),
+        "created_at": lambda run, switches: served_moment(run.created_at, switches),
+        "heartbeat_at": lambda run, switches: served_moment(run.heartbeat_at, switches),
+        "updated_at": lambda run, switches: served_moment(run.updated_at, switches),
         "group": lambda run, _: run.group,
         "job_type": lambda run, _: run.job_type,
         "username": lambda run, _: run.username,
@@ -257,7 +257,7 @@ class Store:
 
     def keep(self, seconds: float) -> float:
         """A time in the precision records are kept in."""
-        return seconds if self.switches.fractional_timestamps else float(int(seconds))
+        return round(seconds, 6) if self.switches.fractional_timestamps else float(int(seconds))
 
     def number(self) -> int:
         """A number never given before."""
@@ -350,4 +350,6 @@ class Store:
 
     def served(self, text: str) -> str:
         """JSON text as the API hands it out, by the switch for non-finite numbers."""
-        return text if self.switches.nan == "bare" else quote_constants(text.encode()).decode()
+        if self.switches.nan == "bare" or ("NaN" not in text and "Infinity" not in text):
+            return text
+        return quote_constants(text.encode()).decode()

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from wandb_warehouse.resources import (
     RunMark,
     Shortfalls,
 )
-from wandb_warehouse.warehouse import held_tables, last_sync, records, stored_numbers, stored_runs
+from wandb_warehouse.warehouse import STORED_RUNS, columns, held_rows, held_tables, records
 
 __all__ = ["Held", "RunKey", "cursors_to_json"]
 
@@ -28,14 +29,22 @@ _SWEEP_EVERY = 4
 
 RunKey = tuple[str, str, str]
 
+_OF_A_MARK = [
+    "entity", "project", "run_id", "state", "stored_rows", "expected_rows", "synced_at", "listing_digest",
+    "detail_digest", "heartbeat_at", "expected_last_step", "last_timestamp", "details_as", "history_as", "sampled_as",
+    "sampled_rows",
+]  # fmt: skip
+"""Columns of the ledger that a mark is made of."""
 
-@dataclass(frozen=True, slots=True)
+
+@dataclass(frozen=True)
 class Held:
-    """What the published file holds: its generation, the cursor of each project, the ledger by run."""
+    """What the published file holds: its generation, the cursor of each project, the ledger."""
 
     generation: int
     cursors: Mapping[tuple[str, str], Cursor]
-    runs: Mapping[RunKey, Mapping[str, Any]]
+    ledger: pa.Table
+    """Shape `STORED_RUNS`."""
     pending: Mapping[tuple[str, str], Pending] = field(default_factory=dict)
     short: Mapping[tuple[str, str], Shortfalls] = field(default_factory=dict)
     """Why tables of a project are not whole, as far as it is owed still."""
@@ -45,9 +54,10 @@ class Held:
     @classmethod
     def read(cls, warehouse: Path | str) -> "Held":
         """Read the published warehouse; nothing is held where there is none."""
-        last = last_sync(warehouse)
-        if last is None:
-            return cls(0, {}, {})
+        found = held_rows(warehouse)
+        if found is None:
+            return cls(0, {}, STORED_RUNS.empty_table())
+        last = found.last_sync
         return cls(
             last.generation,
             {
@@ -55,14 +65,19 @@ class Held:
                 for p in last.projects
                 if p["cursor"]
             },
-            {(row["entity"], row["project"], row["run_id"]): row for row in records(stored_runs(warehouse))},
+            found.runs,
             {
                 (p["entity"], p["project"]): {name: set(ids) for name, ids in p.get("pending", {}).items()}
                 for p in last.projects
             },
             {(p["entity"], p["project"]): p.get("short", {}) for p in last.projects},
-            stored_numbers(warehouse),
+            found.numbers,
         )
+
+    @cached_property
+    def runs(self) -> Mapping[RunKey, Mapping[str, Any]]:
+        """The ledger by run, which is asked for only where there is something to load."""
+        return {(row["entity"], row["project"], row["run_id"]): row for row in records(self.ledger)}
 
     @staticmethod
     def tables(warehouse: Path | str) -> dict[tuple[str, str], HeldTables]:
@@ -96,20 +111,21 @@ class Held:
         """The numbers of the file, for the extraction to count on from."""
         if not self.stands_for:
             return Numbers()
-        runs, keys = self.stands_for["run_numbers"].to_pylist(), self.stands_for["key_numbers"].to_pylist()
+        runs, keys = (columns(self.stands_for[name]) for name in ("run_numbers", "key_numbers"))
+        places = map(RunRef, runs["entity"], runs["project"], runs["run_id"])
         return Numbers(
-            {RunRef(row["entity"], row["project"], row["run_id"]): row["run_number"] for row in runs},
-            {row["key"]: row["key_number"] for row in keys},
+            dict(zip(places, runs["run_number"], strict=True)),
+            dict(zip(keys["key"], keys["key_number"], strict=True)),
         )
 
     def marks(self) -> dict[tuple[str, str], ProjectMarks]:
         """Marks of every project, for the extraction."""
         runs: dict[tuple[str, str], dict[str, RunMark]] = {key: {} for key in self.cursors}
-        for (entity, project, run_id), row in self.runs.items():
+        for row in records(self.ledger.select(_OF_A_MARK)):
             if row["synced_at"] is None:
                 continue  # a run without a ledger row is fetched again
             pending = row["state"] == "pending" and row["stored_rows"] != row["expected_rows"]
-            runs.setdefault((entity, project), {})[run_id] = RunMark(
+            runs.setdefault((row["entity"], row["project"]), {})[row["run_id"]] = RunMark(
                 row["listing_digest"],
                 row["detail_digest"],
                 row["synced_at"],

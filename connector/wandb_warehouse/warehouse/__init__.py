@@ -12,16 +12,18 @@ from wandb_warehouse.warehouse.numbering import insert_rows
 from wandb_warehouse.warehouse.proof import EXPECTATIONS, Difference
 from wandb_warehouse.warehouse.status import (
     STORED_RUNS,
+    HeldRows,
     LastSync,
     ProjectStatus,
     ShortTable,
     Status,
     TroubledRun,
+    columns,
+    held_rows,
     held_tables,
     last_sync,
     records,
     status,
-    stored_numbers,
     stored_runs,
 )
 from wandb_warehouse.warehouse.store import DESTINATIONS, Destination, Store, open_store
@@ -35,6 +37,7 @@ __all__ = [
     "Build",
     "Destination",
     "Difference",
+    "HeldRows",
     "LastSync",
     "ProjectStatus",
     "ShortTable",
@@ -43,7 +46,9 @@ __all__ = [
     "Store",
     "TroubledRun",
     "WarehouseLock",
+    "columns",
     "content_digest",
+    "held_rows",
     "held_tables",
     "insert_rows",
     "last_sync",
@@ -55,7 +60,6 @@ __all__ = [
     "render",
     "run_query",
     "status",
-    "stored_numbers",
     "stored_runs",
     "stream_query",
 ]

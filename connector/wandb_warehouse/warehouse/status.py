@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pyarrow as pa
 
 from wandb_warehouse.schema import NUMBER_TABLES, TABLES
@@ -17,16 +18,18 @@ from wandb_warehouse.warehouse.proof import statement
 
 __all__ = [
     "STORED_RUNS",
+    "HeldRows",
     "LastSync",
     "ProjectStatus",
     "ShortTable",
     "Status",
     "TroubledRun",
+    "columns",
+    "held_rows",
     "held_tables",
     "last_sync",
     "records",
     "status",
-    "stored_numbers",
     "stored_runs",
 ]
 
@@ -75,9 +78,13 @@ def stored_runs(path: Path | str) -> pa.Table:
         return STORED_RUNS.empty_table()
     connection = open_readonly(path)
     try:
-        return connection.sql(statement("stored_runs")).to_arrow_table().cast(STORED_RUNS)
+        return _stored_runs(connection)
     finally:
         connection.close()
+
+
+def _stored_runs(connection: duckdb.DuckDBPyConnection) -> pa.Table:
+    return connection.sql(statement("stored_runs")).to_arrow_table().cast(STORED_RUNS)
 
 
 def held_tables(path: Path | str) -> list[dict[str, Any]]:
@@ -98,20 +105,6 @@ def held_tables(path: Path | str) -> list[dict[str, Any]]:
         connection.close()
 
 
-def stored_numbers(path: Path | str) -> dict[str, pa.Table]:
-    """The numbers that stand for runs and keys, as rows of `run_numbers` and `key_numbers` by name.
-
-    A lake has none: its files hold the names.
-    """
-    if not _is_there(path) or find_lake(path):
-        return {name: table.arrow.empty_table() for name, table in NUMBER_TABLES.items()}
-    connection = open_readonly(path)
-    try:
-        return numbers_of(connection)
-    finally:
-        connection.close()
-
-
 @dataclass(frozen=True)
 class LastSync:
     """The newest row of the sync log; `projects` as it was written (the projects and their cursors)."""
@@ -126,11 +119,17 @@ class LastSync:
 
 
 def records(table: pa.Table) -> list[dict[str, Any]]:
-    """Give the rows of a table as records, its times as datetimes in UTC.
+    """Give the rows of a table as records, its times as datetimes in UTC."""
+    values = columns(table)
+    return [dict(zip(values, row, strict=True)) for row in zip(*values.values(), strict=True)]
+
+
+def columns(table: pa.Table) -> dict[str, list[Any]]:
+    """Give the columns of a table as lists, its times as datetimes in UTC.
 
     pyarrow's `to_pylist` imports pandas for times, where it is installed: as long as a sync with nothing new takes.
     """
-    values = {
+    return {
         name: [
             None if moment is None else _EPOCH + timedelta(microseconds=moment)
             for moment in column.cast(pa.timestamp("us", tz="UTC")).cast(pa.int64()).to_pylist()
@@ -139,7 +138,6 @@ def records(table: pa.Table) -> list[dict[str, Any]]:
         else column.to_pylist()
         for name, column in zip(table.column_names, table.columns, strict=True)
     }
-    return [dict(zip(values, row, strict=True)) for row in zip(*values.values(), strict=True)]
 
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -155,18 +153,51 @@ def last_sync(path: Path | str) -> LastSync | None:
         return None
     connection = open_readonly(path)
     try:
-        rows = records(connection.sql(statement("last_sync")).to_arrow_table())
+        return _last_sync(connection)
     finally:
         connection.close()
-    return _last_sync(rows)
 
 
-def _last_sync(rows: list[dict[str, Any]]) -> LastSync | None:
-    for row in rows:
+def _last_sync(connection: duckdb.DuckDBPyConnection) -> LastSync | None:
+    for row in records(connection.sql(statement("last_sync")).to_arrow_table()):
         return LastSync(
             **{**row, "projects": json.loads(row["projects"]), "report": json.loads(row["report"])}
         )
     return None
+
+
+@dataclass(frozen=True)
+class HeldRows:
+    """What the next sync has to know of a warehouse: its newest sync, its runs, and what its numbers stand for."""
+
+    last_sync: LastSync
+    runs: pa.Table
+    """Shape `STORED_RUNS`."""
+    numbers: dict[str, pa.Table]
+    """Rows of `run_numbers` and `key_numbers` by name; a lake has none, as its files hold the names."""
+
+
+def held_rows(path: Path | str) -> HeldRows | None:
+    """What a sync reads before it asks the server, at one opening; None where there is no file or no sync yet.
+
+    Raises:
+        StoreError: as `open_readonly`, except for a missing file.
+    """
+    if not _is_there(path):
+        return None
+    connection = open_readonly(path)
+    try:
+        newest = _last_sync(connection)
+        if newest is None:
+            return None
+        numbers = (
+            {name: table.arrow.empty_table() for name, table in NUMBER_TABLES.items()}
+            if find_lake(path)
+            else numbers_of(connection)
+        )
+        return HeldRows(newest, _stored_runs(connection), numbers)
+    finally:
+        connection.close()
 
 
 @dataclass(frozen=True)
@@ -239,7 +270,7 @@ def status(path: Path | str) -> Status:
             name: int(rows("count_rows", table=name if lake else table.stored.name)[0]["rows"])
             for name, table in TABLES.items()
         }
-        newest = _last_sync(rows("last_sync"))
+        newest = _last_sync(connection)
         totals = rows("project_totals")
         states = rows("project_states")
         troubled = rows("troubled_runs")

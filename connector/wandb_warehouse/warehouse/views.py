@@ -20,15 +20,15 @@ from graphlib import CycleError, TopologicalSorter
 from importlib import resources
 from importlib.resources.abc import Traversable
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import duckdb
-import sqlglot
-from sqlglot import exp
-from sqlglot.errors import SqlglotError
 
 from wandb_warehouse.errors import ConfigError, StoreError
 from wandb_warehouse.schema import NUMBER_TABLES, TABLES
+
+if TYPE_CHECKING:
+    from sqlglot import exp
 
 __all__ = ["SqlFile", "create_views", "dialects", "load_sql_files", "order", "parse_sql_file", "render"]
 
@@ -48,7 +48,7 @@ class SqlFile:
     units: str
     notes: str
     sql: str
-    tree: exp.Query
+    tree: "exp.Query"
 
     @property
     def comment(self) -> str:
@@ -59,6 +59,8 @@ class SqlFile:
     @property
     def references(self) -> frozenset[str]:
         """Names of the tables, views and table macros the SELECT reads, its own CTEs left out."""
+        from sqlglot import exp
+
         own = {cte.alias for cte in self.tree.find_all(exp.CTE)}
         names = {table.this.name for table in self.tree.find_all(exp.Table)}
         return frozenset(names - own)
@@ -114,7 +116,11 @@ def parse_sql_file(text: str, origin: str) -> SqlFile:
     )
 
 
-def _one_select(sql: str, origin: str) -> exp.Query:
+def _one_select(sql: str, origin: str) -> "exp.Query":
+    import sqlglot
+    from sqlglot import exp
+    from sqlglot.errors import SqlglotError
+
     try:
         trees = sqlglot.parse(sql, read="duckdb")
     except SqlglotError as error:
@@ -223,6 +229,8 @@ def create_views(
 
 def dialects() -> list[str]:
     """Names that `render` takes as a dialect."""
+    import sqlglot
+
     return sorted(name for name in sqlglot.Dialect.classes if name)
 
 
@@ -232,6 +240,10 @@ def render(file: SqlFile, dialect: str = "duckdb") -> str:
     Raises:
         ConfigError: the dialect is unknown, or cannot say what the SELECT says.
     """
+    import sqlglot
+    from sqlglot import exp
+    from sqlglot.errors import SqlglotError
+
     if dialect not in sqlglot.Dialect.classes:
         raise ConfigError(f"unknown dialect {dialect}", mend=f"choose one of {', '.join(dialects())}")
     if dialect == "duckdb":
@@ -249,7 +261,9 @@ def render(file: SqlFile, dialect: str = "duckdb") -> str:
     return f"CREATE VIEW {name} AS\n{body};"
 
 
-def _with_placeholders(tree: exp.Query, parameters: Iterable[str]) -> exp.Expression:
+def _with_placeholders(tree: "exp.Query", parameters: Iterable[str]) -> "exp.Expression":
+    from sqlglot import exp
+
     # The kind is written by ClickHouse only; parameters of the macros are names of metrics and the like.
     names: Mapping[str, exp.Placeholder] = {
         name: exp.Placeholder(this=name, kind="String") for name in parameters
