@@ -227,8 +227,9 @@ def dumps(value: Any, *, sort_keys: bool = False) -> str:
         text = orjson.dumps(value, option=_OPTIONS | (orjson.OPT_SORT_KEYS if sort_keys else 0)).decode()
     except orjson.JSONEncodeError:
         return _dumps_exact(value, sort_keys=sort_keys)  # wide integers, surrogates, ExactNumber, depth
-    # orjson writes NaN as null and knows no escape of ours: both leave a trace in the text
-    if "null" in text or _MARK_IN_JSON in text:
+    # orjson writes NaN as null and knows no escape of ours: both leave a trace in the text. W&B's configs are full of
+    # real nulls, which read back as what they were.
+    if _MARK_IN_JSON in text or ("null" in text and orjson.loads(text) != value):
         return _dumps_exact(value, sort_keys=sort_keys)
     return text
 
