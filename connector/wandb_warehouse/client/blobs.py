@@ -145,24 +145,28 @@ class Blobs:
                     if peer is not None and is_private_host(peer):
                         raise _forbidden(target)
                 if response.status_code not in _FOLLOWED:
-                    await self._receive(response, origin(str(target)), part)
+                    await self._receive(response, target, part)
                     return
                 target = _parsed(response.headers.get("location", ""), base=target)
             finally:
                 await response.aclose()
         raise FatalRemoteError(f"{origin(url)} redirected too often", mend="report it")
 
-    async def _receive(self, response: httpx.Response, server: str, part: "_PartFile") -> None:
+    async def _receive(self, response: httpx.Response, target: httpx.URL, part: "_PartFile") -> None:
         if response.status_code != 200:
-            raise _refused(response.status_code, server)
+            raise _refused(response.status_code, origin(str(target)))
         if response.headers.get("content-encoding", "identity").lower() != "identity":
-            raise FatalRemoteError(f"{server} sent a file in an encoding not asked for", mend="report it")
+            raise FatalRemoteError(
+                f"{origin(str(target))} sent a file in an encoding not asked for", mend="report it"
+            )
         announced = response.headers.get("content-length")
         async for chunk in raw_chunks(response):
             part.write(chunk)
             self._stats.bytes += len(chunk)
         if announced is not None and announced != str(part.size):
-            raise RetriableRemoteError(f"{server} sent {part.size} bytes of {announced}", mend=_LATER)
+            raise RetriableRemoteError(
+                f"{origin(str(target))} sent {part.size} bytes of {announced}", mend=_LATER
+            )
 
     def _check_address(self, target: httpx.URL) -> None:
         host = target.raw_host.decode("ascii")
