@@ -3,7 +3,7 @@
 import asyncio
 import os
 import resource
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
@@ -59,6 +59,38 @@ def test_a_download_appears_whole_under_its_name(make_client: Make, parquet: byt
     assert pq.read_table(path).num_rows == 1000
     assert path.stat().st_mode & 0o777 == 0o600
     assert os.listdir(tmp_path) == ["run.parquet"]  # noqa: PTH208  (hidden files count)
+
+
+def test_a_small_file_is_given_and_not_written(make_client: Make, parquet: bytes, tmp_path: Path) -> None:
+    """Up to the bound the bytes are the answer; a longer file is put in its place, whole, however it arrives."""
+    path = tmp_path / "run.parquet"
+
+    async def pieces() -> AsyncIterator[bytes]:
+        for at in range(0, len(parquet), 100):
+            yield parquet[at : at + 100]
+
+    async def get(held: int) -> bytes | int:
+        async with make_client(None, blobs=lambda _r: httpx.Response(200, content=pieces())) as client:
+            return await client.fetch(URL, path, held)
+
+    assert asyncio.run(get(len(parquet))) == parquet
+    assert not os.listdir(tmp_path)  # noqa: PTH208  (hidden files count)
+    for held in (len(parquet) - 1, 0):
+        assert asyncio.run(get(held)) == len(parquet)
+        assert path.read_bytes() == parquet
+        assert os.listdir(tmp_path) == ["run.parquet"]  # noqa: PTH208  (hidden files count)
+        path.unlink()
+
+
+def test_a_cut_file_is_not_given(make_client: Make, parquet: bytes, tmp_path: Path) -> None:
+    """A small file that arrives cut is asked for again, and what came before is no part of it."""
+    answers = iter([httpx.Response(200, content=parquet[:700]), httpx.Response(200, content=parquet)])
+
+    async def get() -> bytes | int:
+        async with make_client(None, blobs=lambda _r: next(answers)) as client:
+            return await client.fetch(URL, tmp_path / "run.parquet", 100_000)
+
+    assert asyncio.run(get()) == parquet
 
 
 def test_other_files_need_no_magic(make_client: Make, tmp_path: Path) -> None:

@@ -70,6 +70,33 @@ def test_every_list_to_its_last_page(make_client: MakeClient) -> None:
     ]
 
 
+@pytest.mark.parametrize("refusal", [None, 400, 504])
+def test_many_runs_are_asked_for_as_a_filtered_list(make_client: MakeClient, refusal: int | None) -> None:
+    """First pages come from few short questions; what the list leaves out, refuses or cannot give is asked by name."""
+    names = {f"r{n}": [str(entry) for entry in range(n % 3 * 200)] for n in range(150)}
+    pages = Pages(**names)
+    listed: list[list[str]] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        variables = json.loads(request.content)["variables"]
+        if "filters" not in variables:
+            return pages(request)
+        ids = json.loads(variables["filters"])["name"]["$in"]
+        listed.append(ids)
+        if refusal:
+            return httpx.Response(refusal, json={"errors": [{"message": "no"}]})
+        shown = [run_id for run_id in ids if run_id in names and run_id != "r5"]
+        edges = [{"node": {"name": each, **pages.page(each, None, variables["f"])}} for each in shown]
+        return httpx.Response(200, json={"data": {"project": {"runs": {"edges": edges}}}})
+
+    assert read(make_client(answer), "gone", *names) == [None, *names.values()]
+    assert sorted(run for ids in listed for run in ids) == sorted(["gone", *names])
+    assert all(len(ids) <= 100 for ids in listed)
+    if not refusal:
+        by_name = {run for asks in pages.asked for run, after, _ in asks if after is None}
+        assert by_name == {"gone", "r5"}
+
+
 def test_answers_too_heavy_are_asked_for_in_parts(make_client: MakeClient) -> None:
     """Fewer lists at once first, then shorter pages; nothing is lost."""
     pages = Pages(a=[str(n) for n in range(90)], b=[str(n) for n in range(7)])

@@ -4,6 +4,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from itertools import chain, repeat
 from typing import Any
 
@@ -41,7 +42,14 @@ _YAML_NODES = 100_000
 
 
 def _table(name: str, rows: Sequence[Row]) -> pa.Table:
+    if not rows:  # as of most runs
+        return _empty(name)
     return pa.Table.from_pylist([stored_row(name, row) for row in rows], TABLES[name].arrow)
+
+
+@cache
+def _empty(name: str) -> pa.Table:
+    return TABLES[name].arrow.empty_table()
 
 
 def _of(run: RunRef) -> Row:

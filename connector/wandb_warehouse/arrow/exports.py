@@ -90,18 +90,28 @@ def within(
 class Export:
     """One export file; its index is read once, however often it is asked for, and a small file at one go."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, body: bytes | None = None) -> None:
+        """Take a file by its place, or one that was never written: its place then tells it from others."""
         self.path = path
+        self._body = body
         self.whole: pa.Table | None = None
         """All of a small file, once its index was read: opening it again takes longer than keeping it."""
 
     @cached_property
     def index(self) -> tuple[pa.Int64Array, pa.DoubleArray]:
         """Every row's step and `_timestamp` (null where it is missing or no number), in file order."""
-        with _open(self.path) as file:
+        with self.open() as file:
             if _cells(file) <= KEPT_CELLS and _is_narrow(file.schema_arrow):
                 self.whole = _read(file, None)
+                self._body = None
             return _index(file, self.whole)
+
+    def open(self) -> pq.ParquetFile:
+        """Open the file; a `FatalRemoteError` where it cannot be read."""
+        try:
+            return pq.ParquetFile(self.path if self._body is None else pa.BufferReader(self._body))
+        except (pa.ArrowException, OSError) as error:
+            raise _unreadable(error) from error
 
     @cached_property
     def span(self) -> tuple[int, int]:
@@ -159,7 +169,7 @@ def read_export(
         for batch in rows.combine_chunks().to_batches(max_chunksize=size):
             yield _batch(run, batch, types, sequencer)
         return
-    with _open(export.path) as file:
+    with export.open() as file:
         schema = file.schema_arrow
         if not schema.names:
             return
@@ -176,13 +186,6 @@ def read_export(
             offset += batch.num_rows
             if rows.num_rows:
                 yield _batch(run, rows, types, sequencer)
-
-
-def _open(path: Path) -> pq.ParquetFile:
-    try:
-        return pq.ParquetFile(path)
-    except (pa.ArrowException, OSError) as error:
-        raise _unreadable(error) from error
 
 
 def _batches(file: pq.ParquetFile, size: int) -> Iterator[pa.RecordBatch]:

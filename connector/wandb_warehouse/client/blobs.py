@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import BinaryIO, Self
 
 import httpx
 
@@ -82,17 +82,26 @@ class Blobs:
         again, where the address is no longer good.
         """
         most = min(self._limits.max_blob_bytes, most or self._limits.max_blob_bytes)
-        return await self._retries.run(lambda: self._attempt(url, path, most))
+        got = await self._retries.run(lambda: self._attempt(url, _PartFile(path, most)))
+        return got if isinstance(got, int) else len(got)
+
+    async def fetch(self, url: str, path: Path, held: int) -> bytes | int:
+        """The file itself where it has at most `held` bytes; else as `download`.
+
+        A small file is written, opened and removed in more time than it is read in.
+        """
+        most = self._limits.max_blob_bytes
+        return await self._retries.run(lambda: self._attempt(url, _PartFile(path, most, held=held)))
 
     async def aclose(self) -> None:
         """Close the connections."""
         for transport in self._made:
             await transport.aclose()
 
-    async def _attempt(self, url: str, path: Path, most: int) -> int:
+    async def _attempt(self, url: str, made: "_PartFile") -> bytes | int:
         async with self._governor.slot(_LANE) as waited:
             self._stats.waited_seconds += waited
-            with _PartFile(path, most) as part:
+            with made as part:
                 try:
                     async with asyncio.timeout(self._limits.blob_timeout):
                         with self._borrowed() as http:
@@ -136,24 +145,28 @@ class Blobs:
                     if peer is not None and is_private_host(peer):
                         raise _forbidden(target)
                 if response.status_code not in _FOLLOWED:
-                    await self._receive(response, origin(str(target)), part)
+                    await self._receive(response, target, part)
                     return
                 target = _parsed(response.headers.get("location", ""), base=target)
             finally:
                 await response.aclose()
         raise FatalRemoteError(f"{origin(url)} redirected too often", mend="report it")
 
-    async def _receive(self, response: httpx.Response, server: str, part: "_PartFile") -> None:
+    async def _receive(self, response: httpx.Response, target: httpx.URL, part: "_PartFile") -> None:
         if response.status_code != 200:
-            raise _refused(response.status_code, server)
+            raise _refused(response.status_code, origin(str(target)))
         if response.headers.get("content-encoding", "identity").lower() != "identity":
-            raise FatalRemoteError(f"{server} sent a file in an encoding not asked for", mend="report it")
+            raise FatalRemoteError(
+                f"{origin(str(target))} sent a file in an encoding not asked for", mend="report it"
+            )
         announced = response.headers.get("content-length")
         async for chunk in raw_chunks(response):
             part.write(chunk)
             self._stats.bytes += len(chunk)
         if announced is not None and announced != str(part.size):
-            raise RetriableRemoteError(f"{server} sent {part.size} bytes of {announced}", mend=_LATER)
+            raise RetriableRemoteError(
+                f"{origin(str(target))} sent {part.size} bytes of {announced}", mend=_LATER
+            )
 
     def _check_address(self, target: httpx.URL) -> None:
         host = target.raw_host.decode("ascii")
@@ -169,22 +182,22 @@ class Blobs:
 
 
 class _PartFile:
-    """A file under a name of its own until it is whole; removed otherwise."""
+    """A file under a name of its own until it is whole; removed otherwise. Up to `held` bytes there is none."""
 
-    def __init__(self, path: Path, most: int) -> None:
+    def __init__(self, path: Path, most: int, *, held: int = 0) -> None:
         self._path = path
         self._part = path.with_name(f".{path.name}.{os.getpid()}-{os.urandom(6).hex()}.part")
         self._most = most
+        self._held = held
+        self._chunks: list[bytes] = []
+        self._file: BinaryIO | None = None
         self._head = b""
         self._tail = b""
         self.size = 0
 
     def __enter__(self) -> Self:
-        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0)
-        try:
-            self._file = os.fdopen(os.open(self._part, flags, 0o600), "wb")
-        except OSError as error:
-            raise self._unwritable(error) from error
+        if not self._held:
+            self._file = self._opened()
         return self
 
     def __exit__(
@@ -193,6 +206,8 @@ class _PartFile:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        if self._file is None:
+            return
         with suppress(OSError):  # flushing to a full disk fails again; the write before has been reported
             self._file.close()
         self._part.unlink(missing_ok=True)
@@ -206,21 +221,37 @@ class _PartFile:
         if len(self._head) < len(_MAGIC):
             self._head = (self._head + chunk)[: len(_MAGIC)]
         self._tail = (self._tail + chunk[-len(_MAGIC) :])[-len(_MAGIC) :]
+        if self._file is None and self.size <= self._held:
+            self._chunks.append(chunk)
+            return
+        if self._file is None:
+            self._file = self._opened()
+            chunk = b"".join([*self._chunks, chunk])
+            self._chunks.clear()
         try:
             self._file.write(chunk)
         except OSError as error:
             raise self._unwritable(error) from error
 
-    def publish(self) -> int:
-        """Give the file its name; gives its size."""
+    def publish(self) -> bytes | int:
+        """Give the file its name; gives its size, or what it holds where there is none."""
         if self._path.suffix == ".parquet" and not self._is_parquet():
             raise RetriableRemoteError("a history export is no parquet file, or arrived cut", mend=_LATER)
+        if self._file is None:
+            return b"".join(self._chunks)
         try:
             self._file.close()
             self._part.replace(self._path)
         except OSError as error:
             raise self._unwritable(error) from error
         return self.size
+
+    def _opened(self) -> BinaryIO:
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0)
+        try:
+            return os.fdopen(os.open(self._part, flags, 0o600), "wb")
+        except OSError as error:
+            raise self._unwritable(error) from error
 
     def _is_parquet(self) -> bool:
         # Smallest file: both magics and the length of the footer between them.

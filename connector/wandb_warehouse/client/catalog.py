@@ -1,6 +1,7 @@
 """What a project holds beside its runs' details and history: asked for by alias, page by page, to the end."""
 
 import asyncio
+import json
 import tempfile
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -9,7 +10,16 @@ from typing import Any
 from urllib.parse import quote
 
 from wandb_warehouse.client import lists
-from wandb_warehouse.client.answers import BatchSize, Node, Pager, aliased, in_batches, nodes_of
+from wandb_warehouse.client.answers import (
+    BatchSize,
+    Node,
+    Pager,
+    aliased,
+    in_batches,
+    name_of,
+    nodes_of,
+    slices,
+)
 from wandb_warehouse.client.blobs import Blobs
 from wandb_warehouse.client.documents import Document
 from wandb_warehouse.client.lists import PagedList
@@ -22,6 +32,11 @@ __all__ = ["Catalog", "Found", "is_inside"]
 _REPORT = "report it with the server's version"
 _WALKS = 3
 """Times a list is walked that changed under the walk: cursors are offsets, so what leaves it hides another entry."""
+
+_MANY = 20
+"""Runs from which on they are asked for as a filtered list rather than each by its name."""
+_ENTRIES = 25_000
+"""Entries that the first pages of many runs may come to in one answer."""
 
 ProjectOf = Callable[[Reply, str, str], Awaitable[Node]]
 
@@ -110,6 +125,8 @@ class Catalog:
                     walk.take(node, wanted)
             return [None] * len(batch)
 
+        if wanted.of_runs and len(walks) >= _MANY:
+            await self._first_pages(wanted, entity, project, walks)
         while pending := [walk for walk in walks if walk.more]:
             await in_batches(pending, self._size, ask)
         return [None if walk.gone else Found(list(walk.nodes.values()), walk.missing) for walk in walks]
@@ -142,7 +159,22 @@ class Catalog:
                 return [{} for _ in batch]
             return aliased(await self._project_of(reply, entity, project), len(batch))
 
-        return await in_batches(asks, self._size, ask)
+        if len(asks) < _MANY or any("{s}" in field for field in fields):
+            return await in_batches(asks, self._size, ask)
+        found = await self._filtered(
+            name,
+            lambda lacking: lists.filtered_run_fields(name, fields, lacking),
+            entity,
+            project,
+            run_ids=[run_id for run_id, _ in asks],
+            size=self._limits.details_batch,
+        )
+        rest = [each for each in asks if each[0] not in found]
+        found.update(
+            (run_id, node)
+            for (run_id, _), node in zip(rest, await in_batches(rest, self._size, ask), strict=True)
+        )
+        return [found[run_id] for run_id, _ in asks]
 
     async def members(self, entity: str) -> list[Node] | None:
         """Members of a team: `username`, `name`; None where the server does not say."""
@@ -187,6 +219,60 @@ class Catalog:
             raise FatalRemoteError(f"{name} exceeds {most} bytes", mend="report it")
         await asyncio.to_thread(target.write_bytes, answer)
         return len(answer)
+
+    async def _first_pages(
+        self, wanted: PagedList, entity: str, project: str, walks: Sequence[_Walk]
+    ) -> None:
+        """Take the first page of each run's list, as far as a filtered list gives it."""
+        found = await self._filtered(
+            wanted.name,
+            wanted.first_pages,
+            entity,
+            project,
+            run_ids=[walk.place["n"] for walk in walks],
+            size=min(self._limits.details_batch, max(1, _ENTRIES // wanted.first)),
+            whole=wanted.field,
+            more={"f": wanted.first},
+        )
+        for walk in walks:
+            node = found.get(walk.place["n"])
+            if node is not None and node.get("at") is not None:
+                walk.take(node["at"], wanted)
+
+    async def _filtered(
+        self,
+        name: str,
+        build: Callable[[frozenset[str]], Document],
+        entity: str,
+        project: str,
+        *,
+        run_ids: Sequence[str],
+        size: int,
+        whole: str | None = None,
+        more: Node | None = None,
+    ) -> dict[str, Node | None]:
+        """Runs that a filtered list gives, by id. Absent: those it leaves out, refuses or is too slow for."""
+
+        async def ask(batch: Sequence[str]) -> dict[str, Node]:
+            variables: Node = {
+                "entity": entity,
+                "project": project,
+                "filters": json.dumps({"name": {"$in": list(batch)}}),
+                "first": len(batch),
+                **(more or {}),
+            }
+            try:
+                reply = await self._ask(name, build, variables, splittable=True, whole=whole)
+            except (TooHeavyError, FatalRemoteError):
+                return {}  # each is asked for by its name
+            if reply is None:
+                return {}
+            nodes, _hidden = nodes_of((await self._project_of(reply, entity, project)).get("runs"))
+            return {name_of(node): node for node in nodes}
+
+        asked = list(dict.fromkeys(run_ids))
+        answers = await asyncio.gather(*map(ask, slices(asked, size)))
+        return {run_id: nodes[run_id] for nodes in answers for run_id in asked if run_id in nodes}
 
     async def _page(
         self,

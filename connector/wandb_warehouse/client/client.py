@@ -304,6 +304,10 @@ class WandbClient:
         """Bytes of a signed address's file, put at `path` whole or not at all; ExpiredUrlError: ask anew."""
         return await self._blobs.download(url, path)
 
+    async def fetch(self, url: str, path: Path, held: int) -> bytes | int:
+        """As `download`, but for a file of at most `held` bytes: that is given, and nothing put at `path`."""
+        return await self._blobs.fetch(url, path, held)
+
     async def _listed_details(
         self, entity: str, project: str, ids: Sequence[str], *, splittable: bool
     ) -> dict[str, Node]:

@@ -1,7 +1,8 @@
 """The documents of the catalog: lists in pages, many of them in one request.
 
-User values travel as variables only; an alias `r<i>` a list, with variables of its own number. What a server lacks is
-left out: every field but the one that names an entry.
+User values travel as variables only; an alias `r<i>` a list, with variables of its own number. The first pages of many
+runs are asked for without aliases, run by run of a filtered list: the shorter question costs both sides a fraction.
+What a server lacks is left out: every field but the one that names an entry.
 """
 
 import re
@@ -23,11 +24,14 @@ __all__ = [
     "SWEEPS",
     "PagedList",
     "droppable",
+    "filtered_run_fields",
     "members",
     "run_fields",
 ]
 
-_NAMED = {"id", "name", "number", "edges", "node", "cursor", "pageInfo", "endCursor", "hasNextPage", "run"}
+_NAMED = {
+    "id", "name", "number", "edges", "node", "cursor", "pageInfo", "endCursor", "hasNextPage", "run", "runs"
+}  # fmt: skip
 """Fields without which an answer is no use."""
 
 
@@ -63,6 +67,15 @@ class PagedList:
             f"{{project(name:$project,entityName:$entity){{{asked}}}}}",
         )
 
+    @property
+    def of_runs(self) -> bool:
+        """Whether each run has such a list."""
+        return self.path == _RUN
+
+    def first_pages(self, lacking: frozenset[str]) -> Document:
+        """A document asking for the first page of each of the runs that a filter names."""
+        return _filtered(self.name, f"at:{self._page('first:$f', lacking)}", ",$f:Int")
+
     def found(self, project: Mapping[str, Any], number: int) -> Any:
         """The list of a number in an answer; None where something on its path is gone."""
         node: Any = project.get(f"r{number}")
@@ -73,17 +86,20 @@ class PagedList:
         return node
 
     def _alias(self, number: int, lacking: frozenset[str]) -> str:
+        text = self._page(f"after:$a{number},first:$f{number}", lacking)
+        for field, arguments in reversed(self.path):
+            text = f"{field}({arguments.replace('{i}', str(number))}){{at:{text}}}"
+        return f"r{number}:{text}"
+
+    def _page(self, place: str, lacking: frozenset[str]) -> str:
         total = "totalCount " if self.counted and "totalCount" not in lacking else ""
         fields = _left(self.fields, lacking)
         edge = f"{self.edge} " if self.edge and self.edge not in lacking else ""
         extra = f",{self.arguments}" if self.arguments else ""
-        text = (
-            f"{self.field}(after:$a{number},first:$f{number}{extra})"
+        return (
+            f"{self.field}({place}{extra})"
             f"{{{total}edges{{cursor {edge}node{{{fields}}}}} pageInfo{{endCursor hasNextPage}}}}"
         )
-        for field, arguments in reversed(self.path):
-            text = f"{field}({arguments.replace('{i}', str(number))}){{at:{text}}}"
-        return f"r{number}:{text}"
 
 
 def run_fields(name: str, fields: Sequence[str], count: int, lacking: frozenset[str]) -> Document:
@@ -99,6 +115,21 @@ def run_fields(name: str, fields: Sequence[str], count: int, lacking: frozenset[
         name,
         f"query {name}($entity:String!,$project:String!,{declared})"
         f"{{project(name:$project,entityName:$entity){{{asked}}}}}",
+    )
+
+
+def filtered_run_fields(name: str, fields: Sequence[str], lacking: frozenset[str]) -> Document:
+    """A document asking the runs that a filter names for fields; empty if all lack."""
+    left = _left(fields, lacking)
+    return _filtered(name, left) if left else Document(name, "")
+
+
+def _filtered(name: str, fields: str, variables: str = "") -> Document:
+    return Document(
+        name,
+        f"query {name}($entity:String!,$project:String!,$filters:JSONString,$first:Int{variables})"
+        "{project(name:$project,entityName:$entity){runs(filters:$filters,first:$first)"
+        f"{{edges{{node{{name {fields}}}}}}}}}}}",
     )
 
 

@@ -40,6 +40,10 @@ _ROWS_PER_GROUP = 50_000
 _GROUPS_AT_ONCE = 4
 _URL_TRIES = 3
 _ANY_STEP = 2**53
+_HELD_FILE = 128 * 1024
+"""Bytes of an export that is not written to the disk but held until it is converted."""
+_HELD = 32 * 1024 * 1024
+"""Bytes that are held so at most, all runs together."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,6 +185,15 @@ class _Read:
         return f"{self.rows} history rows could be read, the server counts {expected}"
 
 
+@dataclass(slots=True)
+class _Scratch:
+    """Where the exports of a group are until it is converted."""
+
+    folder: Path
+    held: int = 0
+    """Bytes of those held in the memory."""
+
+
 class HistoryReader:
     """Reads the histories of many runs into part files; `outcomes` tells how it went, run by run."""
 
@@ -204,6 +217,7 @@ class HistoryReader:
         self._begun = False
         self._finished: asyncio.Queue[Part | None] = asyncio.Queue()
         self._writing = asyncio.Lock()
+        self._held = 0
 
     async def read(self, tasks: Sequence[HistoryTask]) -> AsyncIterator[Part]:
         """Yield the part files as they are finished."""
@@ -259,12 +273,12 @@ class HistoryReader:
 
     async def _attempt(self, group: Sequence[HistoryTask]) -> list[_Read]:
         told = await self._ask_exports(group)
-        with _scratch(self._directory) as folder:
+        with self._scratch() as scratch:
             files = await asyncio.gather(
-                *(self._download(task, told.get(task.run.run_id), folder) for task in group)
+                *(self._download(task, told.get(task.run.run_id), scratch) for task in group)
             )
             return [
-                read if read.shortfall is None else await self._read_slower(read, folder)
+                read if read.shortfall is None else await self._read_slower(read, scratch)
                 for read in await self._read_runs(group, files, told)
             ]
 
@@ -291,11 +305,11 @@ class HistoryReader:
             ]
         )
 
-    async def _read_slower(self, first: _Read, folder: Path) -> _Read:
+    async def _read_slower(self, first: _Read, scratch: _Scratch) -> _Read:
         """Read a run again whose rows are not as many as the server counts; the best attempt is the answer."""
         task = first.task.whole()
         told = await self._ask_exports([task])
-        files = await self._download(task, told.get(task.run.run_id), folder)
+        files = await self._download(task, told.get(task.run.run_id), scratch)
         best = first
         for all_live, start in ((False, None), (True, None), (True, NO_STEP)):
             try:
@@ -317,25 +331,47 @@ class HistoryReader:
         asks = [(task.run.run_id, ("_step",)) for task in group]
         return await self._client.exports(run.entity, run.project, asks)
 
-    async def _download(self, task: HistoryTask, told: Exports | None, folder: Path) -> list[Export]:
+    async def _download(self, task: HistoryTask, told: Exports | None, scratch: _Scratch) -> list[Export]:
         """Download a run's exports; none where its live rows reach back to what is stored."""
         if told is None or not told.urls or _reaches_back(told, task):
             return []
         if self._selection.exclude:
             return []  # an export is one file with every key in it: the live rows go through the memory only
         for attempt in range(_URL_TRIES):
-            paths = [folder / f"{uuid.uuid4().hex}.parquet" for _ in told.urls]
             try:
-                sizes = await asyncio.gather(*map(self._client.download, told.urls, paths))
+                found = await asyncio.gather(*(self._fetch(url, scratch) for url in told.urls))
             except ExpiredUrlError:
                 if attempt == _URL_TRIES - 1:
                     raise
                 told = (await self._ask_exports([task]))[task.run.run_id]
             else:
-                self._report.exports += len(paths)
-                self._report.export_bytes += sum(sizes)
-                return list(map(Export, paths))
+                self._report.exports += len(found)
+                self._report.export_bytes += sum(size for _, size in found)
+                return [export for export, _ in found]
         raise AssertionError  # the loop returns or raises
+
+    async def _fetch(self, url: str, scratch: _Scratch) -> tuple[Export, int]:
+        """Download one export, a small one into the memory as long as there is room; gives its size too."""
+        path = scratch.folder / f"{uuid.uuid4().hex}.parquet"
+        room = _HELD_FILE if self._held + _HELD_FILE <= _HELD else 0
+        self._held += room
+        scratch.held += room
+        got = await self._client.fetch(url, path, room)
+        size, body = (got, None) if isinstance(got, int) else (len(got), got)
+        unused = room if body is None else room - size
+        self._held -= unused
+        scratch.held -= unused
+        return Export(path, body), size
+
+    @contextmanager
+    def _scratch(self) -> Iterator[_Scratch]:
+        """Give room for the files of a group, which is free again at the end."""
+        scratch = _Scratch(Path(mkdtemp(dir=self._directory)))
+        try:
+            yield scratch
+        finally:
+            self._held -= scratch.held
+            shutil.rmtree(scratch.folder, ignore_errors=True)
 
     async def _keep(self, reads: Sequence[_Read]) -> None:
         """Give what was read to the writer, and conclude on its runs."""
@@ -443,12 +479,3 @@ def _is_rewound(task: HistoryTask, files: Sequence[Export], rows: Sequence[str],
     if not stamps:
         return not skipped  # it may stand in an export that was not needed
     return not any(stamp is not None and abs(stamp - task.after_timestamp) <= SAME_MOMENT for stamp in stamps)
-
-
-@contextmanager
-def _scratch(directory: Path) -> Iterator[Path]:
-    folder = Path(mkdtemp(dir=directory))
-    try:
-        yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)

@@ -111,7 +111,8 @@ def _listed(want: PagedList, build: Callable[[RunRef, Sequence[Any]], pa.Table])
             if found is None:
                 yield RunRows(run_id, iter(()), gone=True)
                 continue
-            table = await asyncio.to_thread(build, _ref(path, run_id), found.nodes)
+            ref = _ref(path, run_id)
+            table = await asyncio.to_thread(build, ref, found.nodes) if found.nodes else build(ref, ())
             yield RunRows(run_id, iter([table]), _shortfall([found]))
 
     return read

@@ -26,7 +26,8 @@ WHOLE = "*"
 """What stands for all of a project among the runs that a table owes."""
 _KEYED = frozenset({"system_metrics"})
 """Those with a row per key, from which excluded keys are taken."""
-_RUNS_PER_GROUP = 50
+_RUNS_PER_GROUP = 250
+_FIRST_RUNS = 50
 _GROUPS_AT_ONCE = 4
 _ROWS_TOGETHER = 100_000
 _ODD = (LookupError, TypeError, ValueError, ArithmeticError, AttributeError)
@@ -97,7 +98,8 @@ class TableReading:
         runs = sorted(self._project.held if owed is None else owed)
         if self._name == "users":
             return await self._read_users(runs)
-        groups = list(slices(runs, _RUNS_PER_GROUP))
+        first = min(_FIRST_RUNS, _RUNS_PER_GROUP)
+        groups = [runs[:first], *slices(runs[first:], _RUNS_PER_GROUP)] if runs else []
         if groups and await self._read_group(groups[0]) == 0 and len(groups[0]) > 1:
             # Nothing could be read of any run of the first group: the others would fare no better.
             self._coverage.quarantine(str(self._path), self._name, "no run of the first ones could be read")
@@ -145,6 +147,8 @@ class TableReading:
         rows = 0
         try:
             for table in tables:
+                if not table.num_rows:
+                    continue
                 kept = self._coverage.selection.of_keyed(table) if self._name in _KEYED else table
                 self._waiting.append(kept)
                 self._waiting_rows += kept.num_rows

@@ -26,7 +26,7 @@ from wandb_warehouse.resources.spool import Part
 __all__ = ["SampleOutcome", "SampleReader", "SampleTask"]
 
 _ROWS_PER_GROUP = 50_000
-_GROUPS_AT_ONCE = 4
+_GROUPS_AT_ONCE = 8
 
 
 @dataclass(frozen=True, slots=True)
