@@ -82,7 +82,7 @@ def _play(case: str, home: Path) -> Scene:
         for fault in faults:
             box.inject(fault)
         lake = ["--destination", "filesystem"] if case == "whole lake" else []
-        options = ["--tables", "--console-logs", "--metadata-files", *lake]
+        options = ["--tables", "--console-logs", "--metadata-files", *lake] if "whole" in case else []
         ran = run(home, box.base_url, "--debug", "sync", "sandbox/p", *options, before=before)
         return Scene(case, ran, bytes(relay.got))
 
