@@ -40,7 +40,7 @@ def _shape(path: Path) -> list[tuple[Any, ...]]:
         ).fetchall()
 
 
-@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=4, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(names=st.lists(st.text(st.characters(exclude_categories=["Cs"]), max_size=40), max_size=8))
 def test_names_change_no_statement(
     fill: Callable[[Path, Rows], Build],
