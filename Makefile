@@ -8,7 +8,7 @@ export UV_NO_PROGRESS := 1
 export UV_COMPILE_BYTECODE := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-syncs test-rooms test-fast lint format types bench clean
+.PHONY: help setup demo test test-syncs test-rooms test-fast lint format types bench audit clean
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -54,6 +54,16 @@ types: setup ## mypy --strict
 
 bench: setup ## measure everything against the official client (40 minutes); writes docs/benchmarks.md
 	@$(RUN) python -m benchmarks.run
+
+audit: setup ## known vulnerabilities of what the lock holds, and its bill of materials (dist/sbom.cdx.json)
+	@mkdir -p dist
+	@$(UV) export --quiet --frozen --all-extras --no-emit-project --output-file dist/requirements.txt >/dev/null
+	@$(UV) tool run --quiet --from 'cyclonedx-bom==7.5.0' cyclonedx-py requirements dist/requirements.txt --output-file dist/sbom.cdx.json
+	@echo 'audit: the bill of materials is dist/sbom.cdx.json'
+	@$(UV) tool run --quiet 'pip-audit==2.10.1' --progress-spinner off --timeout 20 --require-hashes --disable-pip -r dist/requirements.txt > dist/audit.txt 2>&1; \
+	code=$$?; if grep -qiE 'could not be audited|connection|timed out|HTTPError|ServiceError|Max retries' dist/audit.txt; \
+	then echo 'audit: the vulnerability service cannot be reached from here, so nothing was looked up'; \
+	else cat dist/audit.txt; exit $$code; fi
 
 clean: ## remove what the targets above made
 	rm -rf .venv .tools dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -232,7 +232,7 @@ def test_a_private_w_and_b_may_keep_its_files_in_its_network(
     make_client: Make, tmp_path: Path, target: str
 ) -> None:
     """With a private base address private stores are followed, but plain http to public hosts is not."""
-    options = {"base_url": "http://10.1.2.3:8080"}
+    options = {"base_url": "https://10.1.2.3:8080"}
     fetch(make_client, lambda _r: httpx.Response(200, content=b"x"), tmp_path / "x", target, **options)
     for public in PUBLIC_PLAIN:
         with pytest.raises(FatalRemoteError):

@@ -35,7 +35,7 @@ def test_a_secret_is_shown_by_no_way_python_shows_things() -> None:
         (" https://W.example:8443/api/wandb/ ", "https://W.example:8443/api/wandb", "https://w.example:8443"),
         ("http://127.0.0.1:8080", "http://127.0.0.1:8080", "http://127.0.0.1:8080"),
         ("http://[::1]:8080", "http://[::1]:8080", "http://[::1]:8080"),
-        ("http://wandb-local:8080", "http://wandb-local:8080", "http://wandb-local:8080"),
+        ("http://wandb.localhost:8080", "http://wandb.localhost:8080", "http://wandb.localhost:8080"),
     ],
 )
 def test_addresses_are_taken_in_one_spelling(given: str, base: str, where: str) -> None:
@@ -49,6 +49,9 @@ def test_addresses_are_taken_in_one_spelling(given: str, base: str, where: str) 
     [
         "http://api.wandb.ai",
         "http://8.8.8.8",
+        "http://10.1.2.3:8080",
+        "http://wandb-local:8080",
+        "http://127.0.0.1.evil.example",
         "https://user:pa55word@api.wandb.ai",
         "https://api.wandb.ai?key=pa55word",
         "https://api.wandb.ai#pa55word",
@@ -61,7 +64,7 @@ def test_addresses_are_taken_in_one_spelling(given: str, base: str, where: str) 
     ],
 )
 def test_addresses_that_would_endanger_the_key_are_refused(address: str) -> None:
-    """Plain http to a public host, credentials in the address and what is no web address are exit 2, unquoted."""
+    """Plain http to another machine, credentials in the address and what is no web address are exit 2, unquoted."""
     with pytest.raises(ConfigError) as caught:
         Connection(address, Secret("k" * 40), "argument")
     assert "pa55word" not in str(caught.value)

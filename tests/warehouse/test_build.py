@@ -368,26 +368,3 @@ def test_corrupt_published_file_is_refused(published: Path) -> None:
     with pytest.raises(CorruptStoreError, match=r"wandb\.duckdb"):
         _again(published)
     assert published.stat().st_size == 12_288
-
-
-@pytest.mark.slow
-def test_duckdb_1_1_reads_what_we_publish(published: Path, tmp_path: Path) -> None:
-    """DuckDB 1.1.3 opens a published file and reads its tables, views and macros."""
-    python = tmp_path / "old" / "bin" / "python"
-    subprocess.run([sys.executable, "-m", "venv", str(tmp_path / "old")], check=True)
-    install = subprocess.run(
-        [str(python), "-m", "pip", "install", "--quiet", "duckdb==1.1.3"], check=False, capture_output=True
-    )
-    if install.returncode:
-        pytest.skip("duckdb 1.1.3 cannot be had from the package index here")
-    script = (
-        "import duckdb, sys; c = duckdb.connect(sys.argv[1], read_only=True);"
-        "print(c.execute('SELECT count(*) FROM history').fetchall(),"
-        " c.execute('SELECT name FROM run_overview ORDER BY name').fetchall(),"
-        " c.execute('SELECT key, last_step FROM latest_metrics').fetchall(),"
-        " c.execute(\"SELECT step, value FROM run_curves('acc')\").fetchall())"
-    )
-    done = subprocess.run(
-        [str(python), "-c", script, str(published)], capture_output=True, text=True, check=True
-    )
-    assert done.stdout == "[(4,)] [('amber-lake-1',), ('blue-moon-2',)] [] [(0, 0.5)]\n"

@@ -97,6 +97,31 @@ _HOSTILE = [
     "SELECT 1; SELECT 2",
     "CREATE TEMP TABLE x AS SELECT 1; SELECT 2",
     "SELECT getenv('HOME')",
+    "FROM '/etc/passwd'",
+    "SELECT * FROM parquet_metadata('{dir}/x.parquet')",
+    "SELECT * FROM parquet_kv_metadata('{dir}/x.parquet')",
+    "SELECT * FROM parquet_schema('{dir}/x.parquet')",
+    "SELECT * FROM read_duckdb('{dir}/out.duckdb')",
+    "SELECT * FROM read_ndjson('{dir}/secret.json')",
+    "SELECT * FROM json_execute_serialized_sql(json_serialize_sql('FROM read_text(''{dir}/secret.csv'')'))",
+    "SELECT * FROM query_table(['{dir}/secret.csv'])",
+    "SELECT * FROM register_external_resource('x', '{dir}/secret.csv')",
+    "ATTACH 'https://example.invalid/x.duckdb' AS x",
+    "ATTACH '{dir}/secret.csv' AS x (TYPE sqlite)",
+    "SELECT * FROM 's3://example/x.parquet'",
+    "SET secret_directory = '{dir}'",
+    "SET temp_directory = '{dir}/out'",
+    "SET GLOBAL memory_limit = '1TB'",
+    "PRAGMA database_list; COPY runs TO '{dir}/out.csv'",
+    "PREPARE p AS COPY runs TO '{dir}/out.csv'",
+    "EXECUTE p",
+    "CALL pragma_version()",
+    "CREATE MACRO m() AS TABLE FROM read_text('/etc/passwd')",
+    "CREATE VIEW v AS SELECT 1",
+    "FORCE INSTALL spatial FROM community",
+    "UPDATE EXTENSIONS",
+    "COPY (SELECT 1) TO '/dev/stdout'",
+    "COPY runs TO PROGRAM 'cat'",
     "",
     "-- nothing",
 ]
@@ -178,3 +203,21 @@ def test_failure_of_the_caller_passes_through(published: Path) -> None:
     """What the caller raises while reading rows stays what it is."""
     with pytest.raises(ZeroDivisionError), stream_query(published, "SELECT 1", timeout=60):
         raise ZeroDivisionError
+
+
+def test_no_table_function_reads_a_file(published: Path) -> None:
+    """Whatever the engine of today calls them: none of its table functions gives a file beside the warehouse."""
+    secret = published.parent / "secret.txt"
+    secret.write_text("open sesame\n")
+    before = {path: path.read_bytes() for path in published.parent.iterdir()}
+    names = run_query(
+        published, "SELECT DISTINCT function_name FROM duckdb_functions() WHERE function_type = 'table'"
+    )["function_name"].to_pylist()
+    assert len(names) > 80
+    assert {"read_text", "read_csv", "glob"} <= set(names)
+    for name in names:
+        for arguments in (f"'{secret}'", f"['{secret}']"):
+            with contextlib.suppress(QueryError):
+                found = run_query(published, f'SELECT * FROM "{name}"({arguments})', limit=20, timeout=5)
+                assert "sesame" not in str(found.to_pylist()), name
+    assert {path: path.read_bytes() for path in published.parent.iterdir()} == before

@@ -1,6 +1,7 @@
 """The command line's frame: the group of commands, and how a failure ends (one line, an exit code)."""
 
 import os
+import resource
 import signal
 import sys
 import traceback
@@ -14,8 +15,10 @@ import click
 from wandb_warehouse.cli.demo import demo
 from wandb_warehouse.cli.planning import plan
 from wandb_warehouse.cli.reading import query, status, views
+from wandb_warehouse.cli.render import printable
 from wandb_warehouse.cli.sandbox import sandbox
 from wandb_warehouse.cli.syncing import sync
+from wandb_warehouse.client import redact
 from wandb_warehouse.errors import WarehouseError
 
 __all__ = ["main"]
@@ -78,16 +81,29 @@ def main(arguments: list[str] | None = None) -> None:
 
 def _run(arguments: list[str]) -> int:
     debug = "--debug" in arguments
-    with _signals() as received:
+    with _private_files(), _signals() as received:
         try:
             code = cli.main(args=arguments, prog_name="wandb-warehouse", standalone_mode=False)
             sys.stdout.flush()
         except BaseException as error:  # noqa: BLE001 - the frame: every end of a command becomes a line and a code
             if debug and not isinstance(error, click.exceptions.Exit):
-                traceback.print_exc()
+                click.echo(redact(traceback.format_exc()), err=True, nl=False)
             # Libraries turn an interrupt into errors of their own: what arrived counts, not what became of it.
             return _say(*_STOPPED[received[-1]]) if received else _ended_by(error)
     return code if isinstance(code, int) else 0
+
+
+@contextmanager
+def _private_files() -> Iterator[None]:
+    """Let nobody else read what a command writes, and let no crash write the key into a core file."""
+    umask = os.umask(0o077)
+    soft, hard = resource.getrlimit(resource.RLIMIT_CORE)
+    resource.setrlimit(resource.RLIMIT_CORE, (0, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_CORE, (soft, hard))
+        os.umask(umask)
 
 
 @contextmanager
@@ -132,7 +148,7 @@ def _ended_by(error: BaseException) -> int:
 
 
 def _say(message: str, code: int) -> int:
-    click.echo(f"error: {message}", err=True)
+    click.echo(printable(f"error: {redact(message)}"), err=True)
     return code
 
 

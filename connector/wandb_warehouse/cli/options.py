@@ -9,7 +9,7 @@ import click
 from wandb_warehouse.cli.render import FORMATS
 from wandb_warehouse.settings import load_settings, parse_warehouse
 
-__all__ = ["destination_option", "format_option", "scope_options", "warehouse_option"]
+__all__ = ["destination_option", "format_option", "safe_option", "scope_options", "warehouse_option"]
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -61,6 +61,15 @@ def format_option(command: F) -> F:
         default="table",
         show_default=True,
         help="How results are written to stdout.",
+    )(command)
+
+
+def safe_option(command: F) -> F:
+    """`--safe`: no cell of a CSV that a spreadsheet would run."""
+    return click.option(
+        "--safe",
+        is_flag=True,
+        help="With --format csv: put ' before texts that a spreadsheet takes for a formula.",
     )(command)
 
 

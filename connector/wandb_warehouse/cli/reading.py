@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from wandb_warehouse.cli.options import format_option, warehouse_option
+from wandb_warehouse.cli.options import format_option, safe_option, warehouse_option
 from wandb_warehouse.cli.render import Format, console, errors, write_json, write_rows, write_table
 
 if TYPE_CHECKING:
@@ -49,16 +49,37 @@ def status(warehouse: Path | str, form: Format, *, digest: bool) -> None:
 @format_option
 @click.option("--limit", type=click.IntRange(min=1), help="At most so many rows.")
 @click.option(
-    "--timeout", type=click.FloatRange(min=0, min_open=True), help="Stop the statement after so many seconds."
+    "--timeout",
+    type=click.FloatRange(min=0, min_open=True),
+    default=3600,
+    show_default=True,
+    help="Stop the statement after so many seconds.",
 )
-def query(sql: str, warehouse: Path | str, form: Format, limit: int | None, timeout: float | None) -> None:
-    """Run one SQL statement over the warehouse, read-only, without files, network or settings."""
+@click.option(
+    "--memory", metavar="SIZE", help="Memory of the statement, as 2GB.  [default: 80% of the machine's]"
+)
+@safe_option
+def query(
+    sql: str,
+    warehouse: Path | str,
+    *,
+    form: Format,
+    limit: int | None,
+    timeout: float,
+    memory: str | None,
+    safe: bool,
+) -> None:
+    """Run one SQL statement over the warehouse, read-only, without files, network or settings.
+
+    That is a safety belt for statements of your own, not a boundary between tenants.
+    """
     from wandb_warehouse.warehouse import stream_query
 
     if form == "table" and limit is None:
         limit = _TABLE_ROWS
-    with stream_query(warehouse, sql, timeout=timeout, limit=limit) as answer:
-        write_rows(answer.schema.names, _rows(answer.batches), form)
+    bounds: dict[str, Any] = {"timeout": timeout, "memory": memory, "limit": limit}
+    with stream_query(warehouse, sql, **bounds, confine=True) as answer:
+        write_rows(answer.schema.names, _rows(answer.batches), form, safe=safe)
         truncated = answer.truncated
     if truncated:
         errors().print(f"only the first {limit} rows are shown; use --limit, or --format csv for all of them")
@@ -71,14 +92,17 @@ def query(sql: str, warehouse: Path | str, form: Format, limit: int | None, time
 @click.option("--dialect", default="duckdb", show_default=True, help="Print the SQL for another engine.")
 @click.option("--list", "listing", is_flag=True, help="Only names, grain and meaning.")
 @format_option
-def views(dialect: str, form: Format, *, listing: bool) -> None:
+@safe_option
+def views(dialect: str, form: Format, *, listing: bool, safe: bool) -> None:
     """Print the SQL of the views and macros that every warehouse carries."""
     from wandb_warehouse.warehouse import load_sql_files, render
 
     files = load_sql_files()
     if listing or form != "table":
         columns = ("name", "kind", "mirrors", "grain", "units", "notes")
-        write_rows(columns, ([getattr(file, column) for column in columns] for file in files), form)
+        write_rows(
+            columns, ([getattr(file, column) for column in columns] for file in files), form, safe=safe
+        )
         return
     click.echo("\n\n".join(render(file, dialect) for file in files))
 

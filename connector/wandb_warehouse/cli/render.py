@@ -13,9 +13,19 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from wandb_warehouse.errors import QueryError
+from wandb_warehouse.errors import ConfigError, QueryError
 
-__all__ = ["FORMATS", "Format", "console", "errors", "plain", "write_json", "write_rows", "write_table"]
+__all__ = [
+    "FORMATS",
+    "Format",
+    "console",
+    "errors",
+    "plain",
+    "printable",
+    "write_json",
+    "write_rows",
+    "write_table",
+]
 
 Format = Literal["table", "json", "ndjson", "csv"]
 FORMATS: tuple[Format, ...] = ("table", "json", "ndjson", "csv")
@@ -67,13 +77,36 @@ def write_json(value: Any) -> None:
     sys.stdout.write("\n")
 
 
-def write_rows(columns: Sequence[str], rows: Iterable[Sequence[Any]], form: Format) -> None:
+def write_rows(
+    columns: Sequence[str], rows: Iterable[Sequence[Any]], form: Format, *, safe: bool = False
+) -> None:
     """Write rows in the form asked for; column names may repeat in tables and CSV.
 
+    Args:
+        columns: names.
+        rows: values, in the columns' order.
+        form: how.
+        safe: put `'` before texts of a CSV that a spreadsheet takes for a formula.
+
     Raises:
+        ConfigError: `safe` without CSV.
         QueryError: column names repeat where a row is an object.
     """
+    if safe:
+        if form != "csv":
+            raise ConfigError("--safe is of no use here", mend="give it together with --format csv")
+        columns = [_unformulated(name) for name in columns]
+        rows = ([_unformulated(value) for value in row] for row in rows)
     _WRITERS[form](columns, rows, sys.stdout)
+
+
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+"""How a cell begins that spreadsheets run rather than show."""
+
+
+def _unformulated(value: Any) -> Any:
+    """Make a text no formula; numbers stay what they are."""
+    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value
 
 
 def write_table(columns: Sequence[str], rows: Iterable[Sequence[Any]], title: str | None = None) -> None:
@@ -104,8 +137,12 @@ def _cell(value: Any) -> Text:
         return Text(f"{value:.6g}", justify="right")
     if isinstance(value, datetime):
         return Text(value.strftime("%Y-%m-%d %H:%M:%S"))
-    # Control characters of a run's name or a metric would otherwise steer the terminal.
-    return Text("".join(c if c.isprintable() else repr(c)[1:-1] for c in str(plain(value))))
+    return Text(printable(str(plain(value))))
+
+
+def printable(text: str) -> str:
+    """Escape control characters: those of a run's name or a metric would otherwise steer the terminal."""
+    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
 
 
 def _table(columns: Sequence[str], rows: Iterable[Sequence[Any]], _out: TextIO) -> None:

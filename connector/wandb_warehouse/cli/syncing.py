@@ -1,5 +1,6 @@
 """The sync command and how its report is shown."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,17 @@ from wandb_warehouse.cli.scope import sync_options
 __all__ = ["show_report", "sync"]
 
 
+def _mode(context: click.Context, parameter: click.Parameter, given: str | None) -> int | None:
+    """Read permissions as chmod writes them: the owner reads and writes, nobody executes, not everybody writes."""
+    if given is None:
+        return None
+    mode = int(given, 8) if re.fullmatch(r"0?[0-7]{3}", given) else 0
+    if mode & 0o600 != 0o600 or mode & 0o113:
+        what = f"{given!r} is none of 0600, 0640, 0644, 0660 and their like"
+        raise click.BadParameter(what, context, parameter)
+    return mode
+
+
 @click.command(
     short_help="Bring the warehouse up to date.", epilog="Example: wandb-warehouse sync my-team/my-project"
 )
@@ -22,6 +34,13 @@ __all__ = ["show_report", "sync"]
     "--max-minutes",
     type=click.FloatRange(min=0, min_open=True),
     help="Fetch nothing new after so long; what was fetched is published, the next sync goes on.",
+)
+@click.option(
+    "--mode",
+    metavar="OCTAL",
+    callback=_mode,
+    show_default="0600",
+    help="Permissions of what is published: 0640 shares it with your group. Give it every time.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Write the report as JSON.")
 def sync(projects: tuple[str, ...], warehouse: Path | str, *, as_json: bool, **scope: Any) -> None:

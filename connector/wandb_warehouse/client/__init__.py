@@ -10,6 +10,7 @@ from wandb_warehouse.client.client import WandbClient
 from wandb_warehouse.client.connection import Connection, Secret, is_private_host
 from wandb_warehouse.client.governor import Governor
 from wandb_warehouse.client.lists import PagedList
+from wandb_warehouse.client.redaction import redact
 from wandb_warehouse.client.retry import ExpiredUrlError, Limits, Stats
 
 __all__ = [
@@ -30,5 +31,6 @@ __all__ = [
     "WandbClient",
     "Window",
     "is_private_host",
+    "redact",
     "slices",
 ]

@@ -12,6 +12,7 @@ import httpx
 
 from wandb_warehouse.client.connection import is_private_host, origin
 from wandb_warehouse.client.governor import Governor
+from wandb_warehouse.client.redaction import guard_logs, scrub
 from wandb_warehouse.client.retry import (
     ExpiredUrlError,
     Limits,
@@ -25,7 +26,6 @@ from wandb_warehouse.client.transport import (
     authorities,
     network_error,
     peer_address,
-    quiet,
     raw_chunks,
 )
 from wandb_warehouse.errors import FatalRemoteError, RemoteError, RetriableRemoteError, StoreError
@@ -57,7 +57,7 @@ class Blobs:
         private_allowed: Callable[[], bool],
         transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
-        quiet()
+        guard_logs()
         self._limits = limits
         self._governor = governor
         self._stats = stats
@@ -110,6 +110,8 @@ class Blobs:
                     failure = network_error(error, url, self._limits.blob_timeout)
                     if isinstance(failure, TooHeavyError):  # a file cannot be asked for in parts
                         failure = RetriableRemoteError(failure.what, mend=failure.mend)
+                    scrub(failure)
+                    scrub(error)
                     raise failure from error
                 return part.publish()
 
@@ -278,6 +280,7 @@ def _parsed(url: str, *, base: httpx.URL | None = None) -> httpx.URL:
     try:
         return base.join(url) if base is not None else httpx.URL(url)
     except (httpx.InvalidURL, ValueError) as error:
+        scrub(error)
         raise FatalRemoteError("W&B gave a download address that is none", mend="report it") from error
 
 

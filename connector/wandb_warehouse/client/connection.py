@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import NoReturn
 from urllib.parse import SplitResult, urlsplit
 
+from wandb_warehouse.client.redaction import hide
 from wandb_warehouse.errors import AuthError, ConfigError
 
 __all__ = ["Connection", "Secret", "is_private_host", "origin"]
@@ -25,6 +26,7 @@ class Secret:
 
     def __init__(self, value: str) -> None:
         self._value = value
+        hide(value)
 
     def reveal(self) -> str:
         """The text itself."""
@@ -65,7 +67,7 @@ class Secret:
 class Connection:
     """Base address of a W&B server and the key for it, with the place the key came from.
 
-    Raises ConfigError for an address that cannot be used (plain http is for loopback and private hosts only)
+    Raises ConfigError for an address that cannot be used (plain http is for this machine only)
     and AuthError for a key that cannot be one.
     """
 
@@ -118,6 +120,14 @@ def is_private_host(host: str) -> bool:
     return not address.is_global
 
 
+def _is_loopback(host: str) -> bool:
+    name = host.rstrip(".").lower()
+    try:
+        return ipaddress.ip_address(name).is_loopback
+    except ValueError:
+        return name == "localhost" or name.endswith(".localhost")
+
+
 def origin(url: str) -> str:
     """Scheme, host and port of an absolute address, in one spelling.
 
@@ -142,9 +152,10 @@ def _checked_base(url: str) -> str:
         raise ConfigError("the base address of W&B holds more than scheme, host, port and path", mend=mend)
     if parts.scheme not in _DEFAULT_PORTS or not parts.hostname:
         raise ConfigError(f"the base address of W&B, {url.strip()!r}, is not a web address", mend=mend)
-    if parts.scheme == "http" and not is_private_host(parts.hostname):
+    if parts.scheme == "http" and not _is_loopback(parts.hostname):
         raise ConfigError(
-            f"the base address of W&B, {url.strip()!r}, would send the key unencrypted", mend="use https"
+            f"the base address of W&B, {url.strip()!r}, would send the key unencrypted",
+            mend="use https, or reach the server by a tunnel on localhost",
         )
     return _spelled(parts)
 

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import logging
 import ssl
 import zlib
 from array import array
@@ -20,9 +19,10 @@ import orjson
 from wandb_warehouse.client.connection import Connection, Secret, is_private_host, origin
 from wandb_warehouse.client.documents import Document
 from wandb_warehouse.client.governor import Governor, http_date
+from wandb_warehouse.client.redaction import guard_logs, scrub
 from wandb_warehouse.client.refusals import body_words, graphql_refusal, status_refusal
 from wandb_warehouse.client.retry import Limits, Retries, Stats, TooHeavyError, TooLargeError
-from wandb_warehouse.errors import FatalRemoteError, RetriableRemoteError, WarehouseError
+from wandb_warehouse.errors import AuthError, FatalRemoteError, RetriableRemoteError, WarehouseError
 
 __all__ = ["Moved", "Reply", "Transport", "http_client", "network_error", "peer_address", "raw_chunks"]
 
@@ -63,7 +63,7 @@ class Transport:
     ) -> None:
         self._base_url = connection.base_url
         self._url = f"{connection.base_url}/graphql"
-        self._secret = connection.api_key
+        self._key_source = connection.key_source
         self._limits = limits
         self._governor = governor
         self._stats = stats
@@ -133,11 +133,11 @@ class Transport:
                         return Moved(str(response.url.join(response.headers["location"])))
                     body = await self._read(response)
             except (TimeoutError, httpx.HTTPError, httpx.InvalidURL) as error:
-                raise self._scrubbed(network_error(error, url, self._limits.timeout)) from error
+                raise _scrubbed(network_error(error, url, self._limits.timeout), error) from error
         if response.status_code == 404:
             return None
         if response.status_code != 200:
-            raise self._scrubbed(status_refusal(response.status_code, "", []))
+            raise self._named(_scrubbed(status_refusal(response.status_code, "", [])))
         announced = response.headers.get("content-length")
         encoded = "content-encoding" in response.headers
         if not encoded and announced is not None and announced != str(len(body)):
@@ -159,11 +159,11 @@ class Transport:
                     self._note_peer(response)
                     body = await self._read(response)
             except (TimeoutError, httpx.HTTPError) as error:
-                raise self._scrubbed(network_error(error, self._url, self._limits.timeout)) from error
+                raise _scrubbed(network_error(error, self._url, self._limits.timeout), error) from error
         try:
             return _reply(response, body, exact=exact)
         except WarehouseError as error:
-            raise self._scrubbed(error) from error.__cause__
+            raise self._named(_scrubbed(error)) from error.__cause__
 
     async def _read(self, response: httpx.Response) -> bytearray:
         body = bytearray()
@@ -174,16 +174,15 @@ class Transport:
                 raise _too_large(self._limits.max_bytes)
         return body
 
+    def _named(self, error: WarehouseError) -> WarehouseError:
+        """Say of a refusal which key was refused, by the place it came from."""
+        if not isinstance(error, AuthError):
+            return error
+        return AuthError(f"{error.what} (with the key from {self._key_source})", mend=error.mend)
+
     def _note_peer(self, response: httpx.Response) -> None:
         address = peer_address(response)
         self.peer_is_private = self.peer_is_private or (address is not None and is_private_host(address))
-
-    def _scrubbed(self, error: WarehouseError) -> WarehouseError:
-        """The error, with the key taken out, should a server or a library have repeated it."""
-        for hidden in (self._secret.reveal(), _basic(self._secret)):
-            error.what = error.what.replace(hidden, "***")
-        error.args = (f"{error.what}; {error.mend}" if error.mend else error.what,)
-        return error
 
 
 class _KeyForOneOrigin(httpx.Auth):
@@ -210,7 +209,7 @@ def http_client(
     auth: httpx.Auth | None = None,
 ) -> httpx.AsyncClient:
     """A client that follows no redirect, keeps no cookie and heeds no proxy or netrc of the environment."""
-    quiet()
+    guard_logs()
     return httpx.AsyncClient(
         auth=auth,
         cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
@@ -223,10 +222,12 @@ def http_client(
     )
 
 
-def quiet() -> None:
-    """Keep the INFO lines of the libraries out of logs: they hold whole addresses, signatures included."""
-    for library in ("httpx", "httpcore"):
-        logging.getLogger(library).setLevel(logging.WARNING)
+def _scrubbed(error: WarehouseError, cause: BaseException | None = None) -> WarehouseError:
+    """The error without secrets, and its cause too, should a server or a library have repeated one."""
+    scrub(error)
+    if cause is not None:
+        scrub(cause)
+    return error
 
 
 @cache

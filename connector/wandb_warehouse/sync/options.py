@@ -69,6 +69,8 @@ class SyncOptions:
     """Read `run_metadata` from each run's `wandb-metadata.json`, a download a run, rather than from its config."""
     max_table_bytes: int = MAX_TABLE_BYTES
     """Bytes of the file of one logged table; a larger one is named in the report and left out."""
+    mode: int | None = None
+    """Permissions of what is published, as `0o640` to share it; None lets its owner alone read it."""
 
     @property
     def history_mode(self) -> HistoryMode:

@@ -35,10 +35,12 @@ def sync(options: SyncOptions, watch: SyncWatch | None = None) -> SyncReport:
     """
     clock = PhaseClock()
     deadline = Deadline(None if options.max_minutes is None else 60 * options.max_minutes)
-    store = open_store(options.warehouse, options.destination)
+    store = open_store(options.warehouse, options.destination, options.mode)
     report = SyncReport(store.name, [str(path) for path in options.projects])
     with store.lock(), _working_directory(store) as work, _calm_collector():
         store.mend(work)
+        if options.mode is not None:
+            store.share()
         held = Held.read(options.warehouse)
         tables = Held.tables(options.warehouse) if options.coverage_tables & LOGGED else {}
         marks = KnownMarks(held.marks(), held.pending, tables)
@@ -118,9 +120,12 @@ def _working_directory(store: Store) -> Iterator[Path]:
             f"cannot work in {folder}: {error.strerror}",
             mend="choose a --warehouse in a directory you may write to",
         ) from error
+    # dlt writes statements into the system's temporary directory, under names that others there could foresee.
+    before, tempfile.tempdir = tempfile.tempdir, str(work)
     try:
         yield work
     finally:
+        tempfile.tempdir = before
         shutil.rmtree(work, ignore_errors=True)
 
 

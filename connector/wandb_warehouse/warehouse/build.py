@@ -20,7 +20,7 @@ import pyarrow as pa
 
 from wandb_warehouse.errors import CorruptStoreError, StoreError
 from wandb_warehouse.schema import NUMBER_TABLES, SCHEMA_VERSION, TABLES, VALUE_TYPES, Table
-from wandb_warehouse.warehouse.instance import open_file, open_private
+from wandb_warehouse.warehouse.instance import SETTINGS, open_file, open_private
 from wandb_warehouse.warehouse.numbering import insert_rows, unnumbered_tables, write_numbers
 from wandb_warehouse.warehouse.proof import Difference, prove, prove_table, register_runs, statement
 from wandb_warehouse.warehouse.views import create_views
@@ -303,7 +303,7 @@ def _run_keys(rows: pa.Table) -> list[tuple[str, str, str]]:
 
 
 def _new_database(path: Path) -> None:
-    connection = duckdb.connect()
+    connection = duckdb.connect(config=SETTINGS)
     try:
         quoted = str(path).replace("'", "''")
         connection.execute(f"ATTACH '{quoted}' AS build (STORAGE_VERSION '{STORAGE_VERSION}')")

@@ -11,7 +11,7 @@ import signal
 import socket
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -20,6 +20,7 @@ import duckdb
 import pyarrow as pa
 
 from wandb_warehouse.errors import QueryError
+from wandb_warehouse.warehouse.confinement import confined
 from wandb_warehouse.warehouse.instance import open_file
 from wandb_warehouse.warehouse.lake.reading import open_lake
 from wandb_warehouse.warehouse.lake.storage import find_lake, local_path
@@ -154,9 +155,13 @@ class _Deadline:
         """Turn what DuckDB or Arrow raise for `sql` into a QueryError, and a passed deadline into its own."""
         try:
             yield
-        except (duckdb.Error, pa.ArrowException, OSError) as error:
+        except (duckdb.Error, pa.ArrowException, MemoryError, OSError) as error:
             if self.passed:
                 raise self.error() from error
+            if isinstance(error, MemoryError | duckdb.OutOfMemoryException):
+                raise QueryError(
+                    "the statement needs more memory than it may have", mend="narrow it or raise --memory"
+                ) from error
             raise QueryError(_one_line(str(error), sql), mend="mend the statement") from error
 
     def error(self) -> QueryError:
@@ -191,7 +196,10 @@ _READING = frozenset({("SELECT",), ("EXPLAIN",), ("MULTI",)})
 def _admit(connection: duckdb.DuckDBPyConnection, sql: str) -> None:
     """Refuse all but one reading statement, by DuckDB's own parser."""
     statements = connection.extract_statements(sql)
-    kinds = tuple(statement.type.name for statement in statements)
+    try:
+        kinds = tuple(statement.type.name for statement in statements)
+    except ValueError:  # a kind for which DuckDB's Python has no name yet, as UPDATE EXTENSIONS
+        kinds = ("such",)
     if not kinds:
         raise QueryError("there is no statement", mend="give one SELECT")
     if kinds in _READING:
@@ -224,6 +232,7 @@ def stream_query(
     limit: int | None = None,
     memory: str | None = None,
     threads: int | None = None,
+    confine: bool = False,
 ) -> Iterator[Answer]:
     """Run one reading statement and give its rows as they come.
 
@@ -234,6 +243,7 @@ def stream_query(
         limit: rows at most; `Answer.truncated` says after the last batch whether there were more.
         memory: as in `open_hardened`.
         threads: as in `open_hardened`.
+        confine: bound the memory and time of the whole process too, see `confinement`; for a process of its own.
 
     Raises:
         QueryError: the statement is refused, wrong or too slow.
@@ -241,7 +251,8 @@ def stream_query(
     """
     connection = open_hardened(path, memory=memory, threads=threads)
     try:
-        with _heeding_signals(connection), _Deadline(connection, timeout) as deadline:
+        bounds = confined(_memory_limit(connection), timeout) if confine else nullcontext()
+        with bounds, _heeding_signals(connection), _Deadline(connection, timeout) as deadline:
             with deadline.translate(sql):
                 _admit(connection, sql)
                 reader = _run(connection, sql)
@@ -253,6 +264,10 @@ def stream_query(
                 reader.close()
     finally:
         connection.close()
+
+
+def _memory_limit(connection: duckdb.DuckDBPyConnection) -> str:
+    return str(connection.execute("SELECT current_setting('memory_limit')").fetchall()[0][0])
 
 
 def _pull(

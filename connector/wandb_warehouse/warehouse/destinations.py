@@ -1,5 +1,8 @@
 """What dlt gives the warehouse: the pipeline that loads a private build, and file systems as dlt configures them."""
 
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,7 +14,7 @@ from dlt.common.storages import FilesystemConfiguration, fsspec_from_config
 from dlt.destinations.impl.duckdb.configuration import DuckDbCredentials
 
 from wandb_warehouse.errors import ConfigError
-from wandb_warehouse.warehouse.instance import MEMORY_LIMIT
+from wandb_warehouse.warehouse.instance import MEMORY_LIMIT, SETTINGS
 from wandb_warehouse.warehouse.lake.storage import shown
 
 if TYPE_CHECKING:
@@ -26,17 +29,46 @@ def build_pipeline(build: Path, workdir: Path) -> dlt.Pipeline:
     Its working directory is fresh and thrown away: dlt resumes a pending package by loading files twice, so none may
     ever be pending. The tables stand in DuckDB's default schema, so that bare names work in any client.
     """
-    pipeline = dlt.pipeline(
-        pipeline_name="wandb_warehouse",
-        pipelines_dir=str(workdir / "dlt"),
-        destination=dlt.destinations.duckdb(
-            DuckDbCredentials(str(build), global_config={"memory_limit": MEMORY_LIMIT})
-        ),
-        dataset_name="main",
-    )
+    credentials = DuckDbCredentials(str(build), global_config={**SETTINGS, "memory_limit": MEMORY_LIMIT})
+    with _told_to_nobody():
+        pipeline = dlt.pipeline(
+            pipeline_name="wandb_warehouse",
+            pipelines_dir=str(workdir / "dlt"),
+            destination=dlt.destinations.duckdb(credentials),
+            dataset_name="main",
+        )
     # dlt would hold SIGINT and SIGTERM back until its step is over, and forget one that comes late in it.
     pipeline.runtime_config.intercept_signals = False
     return pipeline
+
+
+_REPORTING = {
+    "RUNTIME__DLTHUB_TELEMETRY": "false",
+    "RUNTIME__SENTRY_DSN": "",
+    "RUNTIME__DLTHUB_DSN": "",
+    "RUNTIME__SLACK_INCOMING_HOOK": "",
+}
+"""What dlt sends to others than the destination, each to be left off: a variable wins over every `.dlt`."""
+
+
+@contextmanager
+def _told_to_nobody() -> Iterator[None]:
+    """Let dlt start without the reporting that environment or `.dlt` configure for other pipelines.
+
+    Exceptions and traces would go to Sentry, Slack or dlt's makers, and a sync speaks to W&B alone.
+    """
+    before = {name: os.environ.get(name) for name in _REPORTING}
+    os.environ.update(_REPORTING)
+    try:
+        # Read now: dlt would else read it when the pipeline is made, once in a process, or later.
+        dlt.current.run_context().initialize_runtime()
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
 
 
 def remote_filesystem(address: str) -> "tuple[AbstractFileSystem, str]":

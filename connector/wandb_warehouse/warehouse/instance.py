@@ -13,6 +13,7 @@ from wandb_warehouse.schema import SCHEMA_VERSION
 __all__ = [
     "CATALOG",
     "MEMORY_LIMIT",
+    "SETTINGS",
     "open_failure",
     "open_file",
     "open_private",

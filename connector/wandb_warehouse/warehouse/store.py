@@ -10,7 +10,14 @@ import pyarrow as pa
 from wandb_warehouse.errors import ConfigError, StoreError
 from wandb_warehouse.warehouse.build import Build
 from wandb_warehouse.warehouse.lake.lake import Lake
-from wandb_warehouse.warehouse.lake.storage import find_lake, is_address, local_path, storage_at
+from wandb_warehouse.warehouse.lake.storage import (
+    PRIVATE,
+    LocalStorage,
+    find_lake,
+    is_address,
+    local_path,
+    storage_at,
+)
 from wandb_warehouse.warehouse.lock import WarehouseLock
 
 __all__ = ["DESTINATIONS", "Destination", "DuckDBFile", "Store", "open_store"]
@@ -51,13 +58,17 @@ class Store(Protocol):
     def publish(self, build: Build) -> None:
         """Put the build in place of what was published before: whole, or not at all."""
 
+    def share(self) -> None:
+        """Give what is published the permissions that this sync was asked to give."""
+
 
 class DuckDBFile:
     """A DuckDB file, replaced as a whole."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, mode: int = PRIVATE) -> None:
         self.path = path
         self.name = str(path)
+        self._mode = mode
 
     @property
     def work_prefix(self) -> Path:
@@ -90,18 +101,31 @@ class DuckDBFile:
         with build.session():
             build.create_views()
             build.drop_loader_tables()
-        build.publish(self.path)
+        build.publish(self.path, self._mode)
+
+    def share(self) -> None:
+        """See `Store`."""
+        try:
+            if self.path.exists():
+                self.path.chmod(self._mode)
+        except OSError as error:
+            raise StoreError(
+                f"cannot set the mode of {self.path}: {error.strerror}", mend="run the sync as its owner"
+            ) from error
 
 
-def open_store(warehouse: Path | str, destination: Destination | None = None) -> Store:
+def open_store(
+    warehouse: Path | str, destination: Destination | None = None, mode: int | None = None
+) -> Store:
     """The store at a path or an address.
 
     Args:
         warehouse: path of a DuckDB file, directory of a lake, or address of one.
         destination: which of them it is; by default what lies there, and a DuckDB file where nothing does.
+        mode: permissions of what is published, of its owner alone where None.
 
     Raises:
-        ConfigError: something else lies there than the destination says.
+        ConfigError: something else lies there than the destination says, or an address is to have a mode.
         StoreError: a directory lies where a DuckDB file is to be.
     """
     address = is_address(warehouse)
@@ -117,10 +141,17 @@ def open_store(warehouse: Path | str, destination: Destination | None = None) ->
             raise StoreError(
                 f"{warehouse} is not a file", mend="choose another --warehouse, or --destination filesystem"
             )
-        return DuckDBFile(local_path(warehouse))
+        return DuckDBFile(local_path(warehouse), mode or PRIVATE)
     if not address and local_path(warehouse).is_file():
         raise ConfigError(
             f"{warehouse} is a file, and a lake is a directory",
             mend="choose another --warehouse, or --destination duckdb",
         )
-    return Lake(storage_at(warehouse))
+    storage = storage_at(warehouse)
+    if isinstance(storage, LocalStorage):
+        storage.mode = mode or PRIVATE
+    elif mode is not None:
+        raise ConfigError(
+            f"{storage.name} has no file modes", mend="leave --mode out, and set the store's own permissions"
+        )
+    return Lake(storage)

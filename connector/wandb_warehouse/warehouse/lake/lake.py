@@ -135,6 +135,13 @@ class Lake:
         write_views(self._storage, manifest, work)
         self._clear(manifest, held)
 
+    def share(self) -> None:
+        """See `store.Store`."""
+        manifest = read_manifest(self._storage)
+        if isinstance(self._storage, LocalStorage):
+            files = [file.path for file in manifest.files] if manifest else []
+            self._storage.share([*files, MANIFEST, VIEWS])
+
     def _fill(self, connection: duckdb.DuckDBPyConnection, manifest: Manifest) -> None:
         """Bring into the build what the lake holds of the touched runs, and the tables beside runs whole."""
         self._load_segment_runs(connection, manifest)

@@ -1,6 +1,7 @@
 """The manifest of a lake: which files make up each table in one generation."""
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -21,6 +22,10 @@ SEGMENT_RUNS = "_segments"
 """Folder of the file that says which runs each file of a per-run table holds."""
 
 
+_INSIDE = re.compile(r"[a-z_]+/[\w-]+\.parquet", re.ASCII)
+"""Folder and file: a manifest that somebody else wrote names no other files than those of its lake."""
+
+
 @dataclass(frozen=True, slots=True)
 class LakeFile:
     """One parquet file: its path below the lake, its rows, its size in bytes."""
@@ -28,6 +33,10 @@ class LakeFile:
     path: str
     rows: int
     bytes: int
+
+    def __post_init__(self) -> None:
+        if not _INSIDE.fullmatch(self.path):
+            raise ValueError("a path that leads out of the lake")
 
 
 @dataclass(frozen=True, slots=True)

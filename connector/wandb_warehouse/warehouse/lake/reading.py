@@ -8,7 +8,7 @@ import duckdb
 from wandb_warehouse.errors import CorruptStoreError, StoreError
 from wandb_warehouse.schema import TABLES, Column, Table
 from wandb_warehouse.warehouse.build import SQL_TYPES, STORAGE_VERSION
-from wandb_warehouse.warehouse.instance import CATALOG, reader_instance
+from wandb_warehouse.warehouse.instance import CATALOG, SETTINGS, reader_instance
 from wandb_warehouse.warehouse.lake.manifest import MANIFEST, VIEWS, LakeTable, Manifest
 from wandb_warehouse.warehouse.lake.storage import Storage
 from wandb_warehouse.warehouse.proof import statement
@@ -117,7 +117,7 @@ def write_views(storage: Storage, manifest: Manifest, work: Path) -> None:
     """
     path = work / VIEWS
     path.unlink(missing_ok=True)
-    connection = duckdb.connect(config={"autoinstall_known_extensions": "false"})
+    connection = duckdb.connect(config=SETTINGS)
     try:
         storage.prepare(connection)
         connection.execute(f"ATTACH {quoted(str(path))} AS views (STORAGE_VERSION '{STORAGE_VERSION}')")
@@ -145,7 +145,7 @@ def views_id(storage: Storage, work: Path) -> str | None:
     copy = work / f"published-{VIEWS}"
     copy.write_bytes(contents)
     try:
-        connection = duckdb.connect(str(copy), read_only=True)
+        connection = duckdb.connect(str(copy), read_only=True, config=SETTINGS)
         try:
             return str(connection.execute(statement("lake/manifest_id")).fetchall()[0][0])
         finally:

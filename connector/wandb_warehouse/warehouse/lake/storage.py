@@ -2,8 +2,9 @@
 
 import hashlib
 import os
+import stat
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from fsspec import AbstractFileSystem
 
 __all__ = [
+    "PRIVATE",
     "LocalStorage",
     "RemoteStorage",
     "Storage",
@@ -27,6 +29,10 @@ __all__ = [
     "shown",
     "storage_at",
 ]
+
+
+PRIVATE = 0o600
+"""Permissions of what is published unless a sync is asked for others: its owner reads it."""
 
 
 class Storage(Protocol):
@@ -119,6 +125,23 @@ class LocalStorage:
     def __init__(self, root: Path) -> None:
         self.name = str(root)
         self.root = root.resolve()
+        self.mode = PRIVATE
+        """Permissions of files that are added; their directories can be entered by who may read them."""
+
+    def share(self, paths: Iterable[str]) -> None:
+        """Give files that are there, and the directories they lie in, the permissions of files that are added."""
+        with self._as_store_error("its permissions"):
+            for path in paths:
+                if (self.root / path).exists():
+                    (self.root / path).chmod(self.mode)
+                    self._open_folder((self.root / path).parent)
+            self._open_folder(self.root)
+
+    def _open_folder(self, folder: Path) -> None:
+        readable = self.mode & 0o444
+        wanted = stat.S_IMODE(folder.stat().st_mode) | readable | readable >> 2
+        if wanted != stat.S_IMODE(folder.stat().st_mode):
+            folder.chmod(wanted)
 
     def beside(self, name: str) -> Path:
         """See `Storage`: inside the directory, which may be a mount of its own, and hidden from readers."""
@@ -140,7 +163,9 @@ class LocalStorage:
         target = self.root / path
         with self._as_store_error(path):
             target.parent.mkdir(mode=0o700, exist_ok=True)
-            source.chmod(0o600)
+            if self.mode != PRIVATE:
+                self._open_folder(target.parent)
+            source.chmod(self.mode)
             _flush(source)
             source.replace(target)
             _flush(target.parent)
@@ -201,10 +226,9 @@ class RemoteStorage:
         folder = Path(tempfile.gettempdir()) / f"wandb-warehouse-{os.getuid()}"
         with self._as_store_error("work for", "the lake"):
             folder.mkdir(mode=0o700, exist_ok=True)
-        if folder.is_symlink() or folder.stat().st_uid != os.getuid():
-            raise StoreError(
-                f"{folder} belongs to somebody else", mend="set TMPDIR to a directory of your own"
-            )
+        found = folder.lstat()
+        if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid() or found.st_mode & 0o022:
+            raise StoreError(f"others may write to {folder}", mend="set TMPDIR to a directory of your own")
         digest = hashlib.sha256(self.address("").encode()).hexdigest()[:16]
         return folder / f"{digest}.{name}"
 
