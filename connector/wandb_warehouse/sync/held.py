@@ -1,7 +1,7 @@
 """What a published warehouse holds, as the next sync needs to know it."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -65,10 +65,12 @@ class Held:
         )
 
     @staticmethod
-    def tables(warehouse: Path | str) -> dict[tuple[str, str], HeldTables]:
-        """Read which logged tables the published file has, by project."""
+    def tables(warehouse: Path | str, anew: Collection[RunKey] = ()) -> dict[tuple[str, str], HeldTables]:
+        """Read which logged tables the published file has, by project; none of the runs in `anew`."""
         found: dict[tuple[str, str], HeldTables] = {}
         for row in held_tables(warehouse):
+            if (row["entity"], row["project"], row["run_id"]) in anew:
+                continue
             runs = found.setdefault((row["entity"], row["project"]), {})
             table = HeldTable(row["sha256"], row["cells"], row["complete"])
             runs.setdefault(row["run_id"], {})[row["key"], row["path"]] = table
@@ -101,6 +103,10 @@ class Held:
             {RunRef(row["entity"], row["project"], row["run_id"]): row["run_number"] for row in runs},
             {row["key"]: row["key_number"] for row in keys},
         )
+
+    def without(self, runs: Collection[RunKey]) -> "Held":
+        """The same, as if nothing were known of some runs."""
+        return replace(self, runs={key: row for key, row in self.runs.items() if key not in runs})
 
     def marks(self) -> dict[tuple[str, str], ProjectMarks]:
         """Marks of every project, for the extraction."""
