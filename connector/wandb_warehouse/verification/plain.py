@@ -218,14 +218,14 @@ class PlainReading:
 def _moved(light: Mapping[str, Any], row: Mapping[str, Any]) -> bool:
     """Tell whether a run whose digests are others now has moved since it was synced."""
     heartbeat = parse_time(light.get("heartbeatAt"))
-    synced = row["synced_at"]
+    # Late rows and a late summary may come within the lag: the next sync looks once more.
+    settled = heartbeat is None or (row["synced_at"] is not None and row["synced_at"] >= heartbeat + LAG)
     return (
         light.get("state") not in TERMINAL_STATES
         or light.get("state") != row["run_state"]
         or heartbeat != row["heartbeat_at"]
         or light.get("historyLineCount") != row["expected_rows"]
-        # Late rows and a late summary may come within the lag: the next sync looks once more.
-        or (heartbeat is not None and (synced is None or synced < heartbeat + LAG))
+        or not settled
     )
 
 
