@@ -24,7 +24,7 @@ RUNS_AT_ONCE = 500
 ROWS_AT_ONCE = 2_000_000
 """History rows of the runs fetched together, as the ledger counts them."""
 
-_KEYED = frozenset({"history", "history_sampled", "system_metrics"})
+_KEYED = frozenset({"history", "system_metrics"})
 """Large tables that have a key: where they differ is looked for key by key."""
 
 
@@ -47,10 +47,17 @@ def compare_all(
         for group in groups:
             for batch in _batches(held, group):
                 names = None if whole else [key[2] for key in batch.runs]
-                with _fetched(batch, options, projects=whole, runs=names) as fresh:
+                plain = replace(batch, asked=replace(batch.asked, sampled=None))
+                with _fetched(plain, options, projects=whole, runs=names) as fresh:
                     _compare_runs(audit, held, fresh, batch, report)
                     if whole:
                         _compare_projects(audit, fresh, batch, report)
+                if batch.asked.sampled is not None:
+                    # Every sample is another one: what is stored of it must be somewhere in the whole.
+                    both = replace(batch.asked, history=batch.asked.sampled)
+                    both_of = replace(batch, asked=both, beside=frozenset())
+                    with _fetched(both_of, options, projects=False, runs=names) as fresh:
+                        _compare_samples(audit, held, fresh, batch, report)
         if not whole:
             nothing = Fetch(path, replace(_EVERYTHING, history=None), (), _of_projects(held, path))
             with _fetched(nothing, options, projects=True, runs=None) as fresh:
@@ -121,8 +128,7 @@ def _compare_runs(
     fresh, now = fetched
     asked = batch.asked
     still = [key for key in batch.runs if _same(held, now, key)]
-    histories = [("history", asked.history), ("history_sampled", asked.sampled)]
-    names = [*asked.tables, *(name for name, wanted in histories if wanted is not None)]
+    names = [*asked.tables, *(["history"] if asked.history is not None else [])]
     names += [name for name in COVERAGE if name in batch.beside and TABLES[name].per_run]
     for name in names:
         stored, expected = audit.digests(name, still), fresh.digests(name, still)
@@ -135,6 +141,21 @@ def _compare_runs(
         for run in report.runs:
             if run.key == key and run.state == "equal":
                 run.state = "moved"
+
+
+def _compare_samples(
+    audit: Audit, held: Held, fetched: tuple[Audit, Held], batch: Fetch, report: VerifyReport
+) -> None:
+    fresh, now = fetched
+    still = [key for key in batch.runs if _same(held, now, key)]
+    rows, counts = audit.samples(still)
+    _, expected = fresh.samples(still)
+    report.add(fresh.not_in_history(rows, still))
+    report.add(
+        Difference("content", "history_sampled", *key, "keys have other numbers of sampled values")
+        for key in still
+        if counts.get(key) != expected.get(key)
+    )
 
 
 def _same(held: Held, now: Held, key: RunKey) -> bool:

@@ -63,7 +63,8 @@ def fetch(
         runs: ids of the runs; None for all of the project.
         mend: drop what is stored of the runs before.
     """
-    beside = frozenset(name for name in wanted.beside if projects or TABLES[name].per_run)
+    # A run that is fetched anew moves the tables of its project, as in any sync: they would be owed otherwise.
+    beside = frozenset(name for name in wanted.beside if projects or mend or TABLES[name].per_run)
     common = replace(
         options,
         projects=(wanted.path,),

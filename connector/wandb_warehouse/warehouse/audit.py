@@ -147,6 +147,22 @@ class Audit:
         text = statement("audit/rows", columns=columns, source=_source(name), where=where)
         return in_order(name, self._connection.sql(text, params=list(places.values())).to_arrow_table())
 
+    def samples(self, runs: Iterable[RunKey]) -> tuple[pa.Table, dict[RunKey, str]]:
+        """Sampled values of some runs, and how many each has of every key."""
+        register_runs(self._connection, runs)
+        rows = self._connection.sql(statement("audit/of_runs", table="history_sampled")).to_arrow_table()
+        counts = self._run(statement("audit/key_counts", table="history_sampled"))
+        return rows, {(str(e), str(p), str(r)): str(text) for e, p, r, text in counts}
+
+    def not_in_history(self, samples: pa.Table, runs: Iterable[RunKey]) -> list[Difference]:
+        """Those of some sampled values that the history here does not have."""
+        register_runs(self._connection, runs)
+        self._connection.register("samples", samples)
+        try:
+            return self._differences("content", "history_sampled", statement("audit/not_in_history"))
+        finally:
+            self._connection.unregister("samples")
+
     def read_all(self) -> dict[str, int]:
         """Read every block of every table that is stored, and give their rows by name."""
         names = [name for (name,) in self._run(statement("audit/stored_tables"))]
