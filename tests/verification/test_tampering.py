@@ -213,9 +213,9 @@ def _tables(writer: duckdb.DuckDBPyConnection) -> list[tuple[str]]:
     return writer.execute("SELECT table_name FROM duckdb_tables() ORDER BY 1").fetchall()
 
 
-def ask(box: Sandbox, warehouse: Path, **more: bool) -> VerifyReport:
+def ask(box: Sandbox, warehouse: Path, *, deep: bool = False, repair: bool = False) -> VerifyReport:
     """Verify a warehouse against the box."""
-    return verify(VerifyOptions(connection(box), warehouse, **more))
+    return verify(VerifyOptions(connection(box), warehouse, deep=deep, repair=repair))
 
 
 def test_an_untouched_warehouse_has_no_difference(box: Sandbox, synced: Path) -> None:

@@ -15,7 +15,7 @@ from wandb_warehouse.errors import ConfigError, CorruptStoreError, PartialError,
 from wandb_warehouse.resources import ProjectPath, parse_projects
 from wandb_warehouse.sandbox import Fault, Sandbox
 from wandb_warehouse.sync import sync
-from wandb_warehouse.verification import VerifyOptions, VerifyReport, deep, verify
+from wandb_warehouse.verification import VerifyOptions, VerifyReport, verify
 from wandb_warehouse.warehouse import content_digest, examine
 
 P = ("e", "p")
@@ -35,9 +35,9 @@ def warehouse(tmp_path: Path) -> Path:
     return tmp_path / "wandb.duckdb"
 
 
-def ask(box: Sandbox, warehouse: Path, **more: bool) -> VerifyReport:
+def ask(box: Sandbox, warehouse: Path, *, deep: bool = False, repair: bool = False) -> VerifyReport:
     """Verify a warehouse against the box."""
-    return verify(VerifyOptions(connection(box), warehouse, **more))
+    return verify(VerifyOptions(connection(box), warehouse, deep=deep, repair=repair))
 
 
 def change(warehouse: Path, sql: str) -> None:
@@ -185,8 +185,13 @@ def test_what_was_asked_for_is_what_is_compared(box: Sandbox, warehouse: Path) -
     change(warehouse, f"UPDATE history_values SET value = value + 1e-9 WHERE step = 12 AND {loss} AND {runs}")
     change(warehouse, f"UPDATE history_sampled_values SET value = 0.5 WHERE {loss} AND {runs}")
     assert ask(box, warehouse).differences == []
-    report = ask(box, warehouse, deep=True, repair=True)
-    assert set(report.repaired) == {f"e/{project}/r1" for project in CHOICES}
+    tampered = {("e", project, "r1") for project in CHOICES}
+    assert ask(box, warehouse, deep=True).differing() == tampered
+    change(warehouse, f"DELETE FROM history_values WHERE step = 12 AND {runs}")
+    change(warehouse, f"DELETE FROM history_sampled_values WHERE {loss} AND {runs}")
+    assert ask(box, warehouse).differing() == tampered
+    report = ask(box, warehouse, repair=True)
+    assert {*report.repaired} == {"/".join(run) for run in tampered}
     assert report.differences == []
     differing = {name for name, digest in content_digest(warehouse).items() if digest != whole[name]}
     assert differing == {"history_sampled"}, "every sample is another one"
@@ -207,7 +212,7 @@ def test_after_incremental_syncs_nothing_differs(
     box.advance(HOUR)
     box.export(*P, "r3", 15)
     sync(options(box, warehouse))
-    monkeypatch.setattr(deep, "RUNS_AT_ONCE", 2)
+    monkeypatch.setattr("wandb_warehouse.verification.deep.RUNS_AT_ONCE", 3)
     report = ask(box, warehouse, deep=True)
     assert report.differences == []
     assert report.projects[0].runs_equal == 5
@@ -231,9 +236,14 @@ def test_a_lake_is_compared_and_mended(box: Sandbox, tmp_path: Path) -> None:
         )
         writer.execute(f"COPY rows TO '{file}' (FORMAT parquet)")
     assert {each.check for each in examine(lake).findings} == {"files"}
+    assert ask(box, lake).equal
     (difference,) = ask(box, lake, deep=True).differences
     assert (difference.run_id, difference.detail) == ("r1", "key loss, step 11, seq 0 differs in value")
-    assert ask(box, lake, deep=True, repair=True).equal
+    with duckdb.connect() as writer:
+        writer.execute(f"CREATE TABLE rows AS FROM '{file}' WHERE run_id <> 'r1' OR step <> 11")
+        writer.execute(f"COPY rows TO '{file}' (FORMAT parquet)")
+    report = ask(box, lake, repair=True)
+    assert (report.equal, report.repaired) == (True, ["e/p/r1"])
     assert content_digest(lake) == whole
     assert examine(lake).findings == []
 
