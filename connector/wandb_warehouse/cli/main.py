@@ -18,6 +18,7 @@ from wandb_warehouse.cli.reading import query, status, views
 from wandb_warehouse.cli.render import printable
 from wandb_warehouse.cli.sandbox import sandbox
 from wandb_warehouse.cli.syncing import sync
+from wandb_warehouse.cli.verifying import doctor, verify
 from wandb_warehouse.client import redact
 from wandb_warehouse.errors import WarehouseError
 
@@ -61,7 +62,8 @@ def cli(context: click.Context, *, debug: bool) -> None:
     """Own your Weights & Biases data: sync projects into a local DuckDB warehouse, completely, and query it.
 
     Exit codes: 0 done, 2 mend the command or configuration, 3 mend the key, 4 W&B did not answer, 5 the local file or
-    disk, 6 some runs or projects incomplete (the rest is published), 7 another sync is running, 130, 143 interrupted.
+    disk, 6 some runs or projects incomplete (the rest is published) or not what the server has (verify), 7 another
+    sync is running, 130, 143 interrupted.
     """
     context.obj = debug
     if context.invoked_subcommand is None:
@@ -69,7 +71,7 @@ def cli(context: click.Context, *, debug: bool) -> None:
         context.exit(2)
 
 
-for command in (sync, plan, status, query, views, demo, sandbox):
+for command in (sync, plan, status, query, views, verify, doctor, demo, sandbox):
     cli.add_command(command)
 
 

@@ -89,6 +89,7 @@ def show_report(report: dict[str, Any]) -> None:
         ("runs unchanged", f"{report['runs_unchanged']:,}"),
         ("runs incomplete", f"{report['runs_quarantined']:,}"),
         *([("left for the next sync", left)] if left else []),
+        ("runs proven", f"{report['runs_proven']:,}"),
         ("history rows", f"{report['rows']:,}"),
         ("history values", f"{report['values']:,}"),
         ("requests", f"{report['requests']:,} ({report['retries']} retries)"),

@@ -81,7 +81,7 @@ def list_runs(lacking: frozenset[str] = NONE_LACKING) -> Document:
     return Document(
         "ListRuns",
         f"query ListRuns({_RUNS_VARIABLES}){{project(name:$project,entityName:$entity){{"
-        f"{_fields(PROJECT_FIELDS, lacking)} runCount(filters:$filters) "
+        f"{_fields(PROJECT_FIELDS, lacking)} runCount(filters:$filters) allRuns:runCount "
         f"{_runs_connection(_fields(LIGHT_FIELDS, lacking))}}}}}",
     )
 

@@ -18,10 +18,11 @@ from wandb_warehouse.resources.coverage import (
     CoverageOptions,
 )
 from wandb_warehouse.resources.deadline import Deadline
+from wandb_warehouse.resources.details import Detail, read_details
 from wandb_warehouse.resources.estimate import ProjectEstimate, estimate_project
 from wandb_warehouse.resources.estimate_tables import TablesWanted
 from wandb_warehouse.resources.extraction import Extraction, RunResult
-from wandb_warehouse.resources.listing import ProjectPath
+from wandb_warehouse.resources.listing import LAG, TERMINAL_STATES, Listing, ProjectPath, list_project
 from wandb_warehouse.resources.marks import (
     Cursor,
     DltStateMarks,
@@ -35,7 +36,14 @@ from wandb_warehouse.resources.marks import (
     Shortfalls,
 )
 from wandb_warehouse.resources.report import ExtractionReport
-from wandb_warehouse.resources.scopes import ProjectPattern, Scope, parse_projects, read_projects, resolve
+from wandb_warehouse.resources.scopes import (
+    OF_ONE_PROJECT,
+    ProjectPattern,
+    Scope,
+    parse_projects,
+    read_projects,
+    resolve,
+)
 from wandb_warehouse.resources.wanted import DEFAULT_SAMPLES, HistoryMode, Wanted
 
 if TYPE_CHECKING:
@@ -44,14 +52,18 @@ if TYPE_CHECKING:
 __all__ = [
     "COVERAGE",
     "DEFAULT_SAMPLES",
+    "LAG",
     "MAX_TABLE_BYTES",
+    "OF_ONE_PROJECT",
     "OPT_IN",
     "RESOURCES",
+    "TERMINAL_STATES",
     "UNSIFTED",
     "Coverage",
     "CoverageOptions",
     "Cursor",
     "Deadline",
+    "Detail",
     "DltStateMarks",
     "EventLoopThread",
     "Extraction",
@@ -60,6 +72,7 @@ __all__ = [
     "HeldTables",
     "HistoryMode",
     "KnownMarks",
+    "Listing",
     "Marks",
     "Pending",
     "ProjectEstimate",
@@ -75,7 +88,9 @@ __all__ = [
     "column_hints",
     "estimate_project",
     "extraction_source",
+    "list_project",
     "parse_projects",
+    "read_details",
     "read_projects",
     "resolve",
     "wandb_source",

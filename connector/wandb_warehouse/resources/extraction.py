@@ -488,7 +488,8 @@ def _project_row(path: ProjectPath, listing: Listing) -> pa.Table:
         "project": path.project,
         "project_id": _project_id(listing),
         "created_at": parse_time(listing.project.get("createdAt")),
-        "run_count": listing.run_count,
+        # Filters and cursors choose runs; the project has as many as it has.
+        "run_count": listing.project.get("allRuns", listing.run_count),
         "read_only": listing.project.get("readOnly"),
     }
     return pa.Table.from_pylist([row], schema=TABLES["projects"].arrow)

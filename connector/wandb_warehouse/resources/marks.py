@@ -85,6 +85,11 @@ class Cursor:
     time: datetime
     filters: str = ""
 
+    def chosen(self) -> dict[str, Any] | None:
+        """The filters as they were given."""
+        filters: dict[str, Any] | None = json.loads(self.filters) if self.filters else None
+        return filters
+
     @staticmethod
     def text(filters: Mapping[str, Any] | None) -> str:
         """Write filters so that equal ones read alike; none at all as empty text."""

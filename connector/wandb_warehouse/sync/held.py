@@ -1,7 +1,7 @@
 """What a published warehouse holds, as the next sync needs to know it."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cached_property
 from pathlib import Path
@@ -80,10 +80,12 @@ class Held:
         return {(row["entity"], row["project"], row["run_id"]): row for row in records(self.ledger)}
 
     @staticmethod
-    def tables(warehouse: Path | str) -> dict[tuple[str, str], HeldTables]:
-        """Read which logged tables the published file has, by project."""
+    def tables(warehouse: Path | str, anew: Collection[RunKey] = ()) -> dict[tuple[str, str], HeldTables]:
+        """Read which logged tables the published file has, by project; none of the runs in `anew`."""
         found: dict[tuple[str, str], HeldTables] = {}
         for row in held_tables(warehouse):
+            if (row["entity"], row["project"], row["run_id"]) in anew:
+                continue
             runs = found.setdefault((row["entity"], row["project"]), {})
             table = HeldTable(row["sha256"], row["cells"], row["complete"])
             runs.setdefault(row["run_id"], {})[row["key"], row["path"]] = table
@@ -117,6 +119,14 @@ class Held:
             dict(zip(places, runs["run_number"], strict=True)),
             dict(zip(keys["key"], keys["key_number"], strict=True)),
         )
+
+    def without(self, runs: Collection[RunKey]) -> "Held":
+        """The same, as if nothing were known of some runs."""
+        if not runs:
+            return self
+        found = columns(self.ledger.select(["entity", "project", "run_id"]))
+        keep = [key not in runs for key in zip(*found.values(), strict=True)]
+        return replace(self, ledger=self.ledger.filter(pa.array(keep, pa.bool_())))
 
     def marks(self) -> dict[tuple[str, str], ProjectMarks]:
         """Marks of every project, for the extraction."""

@@ -86,6 +86,7 @@ class Load:
             self._extraction.report.phase = "proving"
             with phase("prove"):
                 self._prove(build, results)
+                report.runs_proven = len(self._touched(results))
             with phase("publish"):
                 fill(report, self._extraction.report, self._stats)
                 report.generation = build.write_sync_log(
@@ -93,7 +94,8 @@ class Load:
                     finished_at=datetime.now(UTC),
                     package_version=version("wandb-warehouse"),
                     projects=cursors_to_json(
-                        {**self._held.cursors, **self._marks.cursors},
+                        # Runs that were named tell nothing of the others: nobody may count on from here.
+                        {**self._held.cursors, **(self._marks.cursors if self._options.anew is None else {})},
                         self._marks.left,
                         self._held.still_short(self._extraction.coverage.short, self._marks.left),
                     ),
@@ -106,10 +108,12 @@ class Load:
         """Runs of which anything is loaded anew."""
         beside = self._extraction.coverage.outcomes.items()
         runs = (run for name, outcome in beside if TABLES[name].per_run for run in outcome.rows)
-        return {*map(_key, results), *runs}
+        return {*map(_key, results), *runs, *(self._options.anew or ())}
 
     def _make_room(self, build: Build, results: Sequence[RunResult]) -> None:
         """Take the rows that are loaded anew out of the build."""
+        if self._options.anew:
+            build.delete_runs(self._options.run_tables, self._options.anew)
         build.delete_runs(self._options.detail_tables, [_key(r) for r in results if r.details_changed])
         build.delete_runs(["history"], [_key(r) for r in results if r.outcome and r.outcome.replaces])
         build.delete_runs(["history_sampled"], [_key(r) for r in results if _sampled(r)])

@@ -71,6 +71,12 @@ class SyncOptions:
     """Bytes of the file of one logged table; a larger one is named in the report and left out."""
     mode: int | None = None
     """Permissions of what is published, as `0o640` to share it; None lets its owner alone read it."""
+    anew: frozenset[tuple[str, str, str]] | None = None
+    """Runs (entity, project, run id) of which everything asked for is fetched again and what is stored is dropped,
+    whatever is known of them; the cursors stay where they are."""
+
+    beside: frozenset[str] | None = None
+    """Exactly these tables beside details and history, whatever the other options say; None lets them decide."""
 
     @property
     def history_mode(self) -> HistoryMode:
@@ -84,11 +90,19 @@ class SyncOptions:
         return [name for name in _DETAIL_TABLES if not self.resources or name in {"runs", *self.resources}]
 
     @property
+    def run_tables(self) -> list[str]:
+        """Tables with rows of runs that are loaded, with both histories and the ledger, which goes with them."""
+        beside = sorted(name for name in self.coverage_tables if TABLES[name].per_run)
+        return [*self.detail_tables, *_HISTORIES.values(), *beside, "run_ledger"]
+
+    @property
     def coverage_tables(self) -> frozenset[str]:
         """Tables beside details and history that are loaded.
 
         With excluded keys, those that may repeat what stands under one only where `resources` names them.
         """
+        if self.beside is not None:
+            return self.beside
         named = frozenset(self.resources)
         tables = (named or frozenset(COVERAGE) - OPT_IN) | self.opt_in
         if tables & LOGGED:

@@ -41,8 +41,9 @@ def sync(options: SyncOptions, watch: SyncWatch | None = None) -> SyncReport:
         store.mend(work)
         if options.mode is not None:
             store.share()
-        held = Held.read(options.warehouse)
-        tables = Held.tables(options.warehouse) if options.coverage_tables & LOGGED else {}
+        anew = options.anew or frozenset()
+        held = Held.read(options.warehouse).without(anew)
+        tables = Held.tables(options.warehouse, anew) if options.coverage_tables & LOGGED else {}
         marks = KnownMarks(held.marks(), held.pending, tables)
         governor = Governor() if options.workers is None else Governor(concurrency=options.workers)
         client = WandbClient(options.connection, governor=governor)
@@ -74,7 +75,7 @@ def sync(options: SyncOptions, watch: SyncWatch | None = None) -> SyncReport:
         with showing, extraction, _as_warehouse_errors(store.name):
             with clock.phase("list"):
                 extraction.details()
-            if not extraction.is_empty():
+            if anew or not extraction.is_empty():
                 from wandb_warehouse.sync.load import Load  # noqa: PLC0415 - imports dlt, which takes its time
 
                 Load(

@@ -27,6 +27,8 @@ class SyncReport:
     runs_changed: int = 0
     runs_unchanged: int = 0
     runs_quarantined: int = 0
+    runs_proven: int = 0
+    """Runs whose rows, keys and last step in the build were counted and were what had been read."""
     rows: int = 0
     values: int = 0
     requests: int = 0

@@ -4,9 +4,11 @@ A sync works in a private `Build`, proves it and publishes it through a `Store`:
 rename, or a lake of parquet files that one manifest names. Readers see whole syncs only.
 """
 
+from wandb_warehouse.warehouse.audit import EXPECTED_KEYS, Audit, Digests, RunKey, first_difference, in_order
 from wandb_warehouse.warehouse.build import Build
 from wandb_warehouse.warehouse.connection import Answer, open_hardened, open_readonly, run_query, stream_query
 from wandb_warehouse.warehouse.digest import content_digest
+from wandb_warehouse.warehouse.examination import Examination, examine
 from wandb_warehouse.warehouse.lock import WarehouseLock
 from wandb_warehouse.warehouse.numbering import insert_rows
 from wandb_warehouse.warehouse.proof import EXPECTATIONS, Difference
@@ -32,14 +34,19 @@ from wandb_warehouse.warehouse.views import SqlFile, load_sql_files, render
 __all__ = [
     "DESTINATIONS",
     "EXPECTATIONS",
+    "EXPECTED_KEYS",
     "STORED_RUNS",
     "Answer",
+    "Audit",
     "Build",
     "Destination",
     "Difference",
+    "Digests",
+    "Examination",
     "HeldRows",
     "LastSync",
     "ProjectStatus",
+    "RunKey",
     "ShortTable",
     "SqlFile",
     "Status",
@@ -48,8 +55,11 @@ __all__ = [
     "WarehouseLock",
     "columns",
     "content_digest",
+    "examine",
+    "first_difference",
     "held_rows",
     "held_tables",
+    "in_order",
     "insert_rows",
     "last_sync",
     "load_sql_files",

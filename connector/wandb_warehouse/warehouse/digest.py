@@ -1,6 +1,7 @@
 """A digest of the contents: equal for equal rows, whatever their order, the file or the time of the sync."""
 
 import hashlib
+from collections.abc import Iterable
 from pathlib import Path
 
 import duckdb
@@ -9,7 +10,7 @@ from wandb_warehouse.schema import TABLES, Column, Table
 from wandb_warehouse.warehouse.connection import open_readonly
 from wandb_warehouse.warehouse.proof import statement
 
-__all__ = ["content_digest"]
+__all__ = ["content_digest", "row_text"]
 
 _AS_TEXT = {
     "text": "{}",
@@ -55,10 +56,15 @@ def _stable_tables() -> list[Table]:
 
 def _digest(connection: duckdb.DuckDBPyConnection, table: Table) -> str:
     columns = [column for column in table.columns if column.name not in table.volatile]
-    row = " || ".join(_counted(column) for column in columns)
+    row = row_text(columns)
     rows, low, high = connection.execute(statement("digest", table=table.name, row=row)).fetchall()[0]
     names = ",".join(column.name for column in columns)
     return hashlib.sha256(f"{table.name}|{names}|{rows}|{low}|{high}".encode()).hexdigest()
+
+
+def row_text(columns: Iterable[Column]) -> str:
+    """The SQL expression of a row's text: its values, each with its length, so that no two rows read alike."""
+    return " || ".join(_counted(column) for column in columns)
 
 
 def _counted(column: Column) -> str:

@@ -1,0 +1,1 @@
+SELECT DISTINCT entity, project, run_id FROM ($sources) AS mentioned

@@ -1,0 +1,1 @@
+FROM "$table" SEMI JOIN touched USING (entity, project, run_id)

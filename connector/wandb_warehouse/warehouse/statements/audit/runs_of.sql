@@ -1,0 +1,1 @@
+SELECT entity, project, run_id FROM "$table"
