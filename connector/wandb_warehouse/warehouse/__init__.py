@@ -7,6 +7,7 @@ rename, or a lake of parquet files that one manifest names. Readers see whole sy
 from wandb_warehouse.warehouse.build import Build
 from wandb_warehouse.warehouse.connection import Answer, open_hardened, open_readonly, run_query, stream_query
 from wandb_warehouse.warehouse.digest import content_digest
+from wandb_warehouse.warehouse.instance import damage
 from wandb_warehouse.warehouse.lock import WarehouseLock
 from wandb_warehouse.warehouse.numbering import insert_rows
 from wandb_warehouse.warehouse.proof import EXPECTATIONS, Difference
@@ -44,6 +45,7 @@ __all__ = [
     "TroubledRun",
     "WarehouseLock",
     "content_digest",
+    "damage",
     "held_tables",
     "insert_rows",
     "last_sync",

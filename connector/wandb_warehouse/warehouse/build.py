@@ -20,7 +20,7 @@ import pyarrow as pa
 
 from wandb_warehouse.errors import CorruptStoreError, StoreError
 from wandb_warehouse.schema import NUMBER_TABLES, SCHEMA_VERSION, TABLES, VALUE_TYPES, Table
-from wandb_warehouse.warehouse.instance import open_file, open_private
+from wandb_warehouse.warehouse.instance import damage, open_file, open_private
 from wandb_warehouse.warehouse.numbering import insert_rows, unnumbered_tables, write_numbers
 from wandb_warehouse.warehouse.proof import Difference, prove, prove_table, register_runs, statement
 from wandb_warehouse.warehouse.views import create_views
@@ -58,8 +58,10 @@ class Build:
         [{'runs': 0}]
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, copied: Path | None = None) -> None:
         self.path = path
+        self._copied = copied
+        """The file it is a copy of: damage in it came from there."""
         self._connection: duckdb.DuckDBPyConnection | None = None
 
     @classmethod
@@ -75,15 +77,16 @@ class Build:
         """
         path = workdir / "build.duckdb"
         try:
-            if published is not None and published.exists():
-                _copy_database(published, path)
+            copied = published if published is not None and published.exists() else None
+            if copied is not None:
+                _copy_database(copied, path)
             else:
                 _new_database(path)
         except (OSError, duckdb.IOException) as error:
             raise StoreError(
                 f"cannot make the build at {path}: {error}", mend="free disk space or mend the permissions"
             ) from error
-        return cls(path)
+        return cls(path, copied)
 
     @contextmanager
     def session(self) -> Iterator[None]:
@@ -104,7 +107,11 @@ class Build:
         try:
             with connection:
                 yield connection
-        except (duckdb.OperationalError, duckdb.InternalError, duckdb.FatalException) as error:
+        except duckdb.Error as error:
+            if damaged := damage(self._copied or self.path, error):
+                raise damaged from error
+            if not isinstance(error, _OF_THE_DISK):
+                raise
             raise StoreError(
                 f"the build at {self.path} failed: {str(error).splitlines()[0]}",
                 mend="free disk space or memory",
@@ -292,6 +299,9 @@ class Build:
             raise StoreError(
                 f"cannot publish {target}: {error.strerror}", mend="free disk space or mend the permissions"
             ) from error
+
+
+_OF_THE_DISK = (duckdb.OperationalError, duckdb.InternalError, duckdb.FatalException)
 
 
 def _wal(path: Path) -> Path:

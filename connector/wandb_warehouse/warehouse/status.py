@@ -9,7 +9,7 @@ from typing import Any
 import pyarrow as pa
 
 from wandb_warehouse.schema import NUMBER_TABLES, TABLES
-from wandb_warehouse.warehouse.connection import open_readonly
+from wandb_warehouse.warehouse.connection import reading
 from wandb_warehouse.warehouse.lake.reading import read_manifest
 from wandb_warehouse.warehouse.lake.storage import find_lake, local_path, shown
 from wandb_warehouse.warehouse.numbering import numbers_of
@@ -73,11 +73,8 @@ def stored_runs(path: Path | str) -> pa.Table:
     """
     if not _is_there(path):
         return STORED_RUNS.empty_table()
-    connection = open_readonly(path)
-    try:
+    with reading(path) as connection:
         return connection.sql(statement("stored_runs")).to_arrow_table().cast(STORED_RUNS)
-    finally:
-        connection.close()
 
 
 def held_tables(path: Path | str) -> list[dict[str, Any]]:
@@ -88,14 +85,11 @@ def held_tables(path: Path | str) -> list[dict[str, Any]]:
     """
     if not _is_there(path):
         return []
-    connection = open_readonly(path)
-    try:
+    with reading(path) as connection:
         rows: list[dict[str, Any]] = []
         if connection.sql(statement("table_exists", table="logged_tables")).fetchall() == [(True,)]:
             rows = connection.sql(statement("held_tables")).to_arrow_table().to_pylist()
         return rows
-    finally:
-        connection.close()
 
 
 def stored_numbers(path: Path | str) -> dict[str, pa.Table]:
@@ -105,11 +99,8 @@ def stored_numbers(path: Path | str) -> dict[str, pa.Table]:
     """
     if not _is_there(path) or find_lake(path):
         return {name: table.arrow.empty_table() for name, table in NUMBER_TABLES.items()}
-    connection = open_readonly(path)
-    try:
+    with reading(path) as connection:
         return numbers_of(connection)
-    finally:
-        connection.close()
 
 
 @dataclass(frozen=True)
@@ -153,12 +144,8 @@ def last_sync(path: Path | str) -> LastSync | None:
     """
     if not _is_there(path):
         return None
-    connection = open_readonly(path)
-    try:
-        rows = records(connection.sql(statement("last_sync")).to_arrow_table())
-    finally:
-        connection.close()
-    return _last_sync(rows)
+    with reading(path) as connection:
+        return _last_sync(records(connection.sql(statement("last_sync")).to_arrow_table()))
 
 
 def _last_sync(rows: list[dict[str, Any]]) -> LastSync | None:
@@ -228,12 +215,11 @@ def status(path: Path | str) -> Status:
     Raises:
         StoreError: as `open_readonly`.
     """
-    connection = open_readonly(path)
+    with reading(path) as connection:
 
-    def rows(name: str, **identifiers: str) -> list[dict[str, Any]]:
-        return records(connection.sql(statement(name, **identifiers)).to_arrow_table())
+        def rows(name: str, **identifiers: str) -> list[dict[str, Any]]:
+            return records(connection.sql(statement(name, **identifiers)).to_arrow_table())
 
-    try:
         lake = find_lake(path)
         tables = {
             name: int(rows("count_rows", table=name if lake else table.stored.name)[0]["rows"])
@@ -243,8 +229,6 @@ def status(path: Path | str) -> Status:
         totals = rows("project_totals")
         states = rows("project_states")
         troubled = rows("troubled_runs")
-    finally:
-        connection.close()
     projects = []
     for total in totals:
         key = (total["entity"], total["project"])
