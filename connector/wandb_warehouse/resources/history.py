@@ -20,6 +20,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from wandb_warehouse.arrow import Export, HistoryBatch, Numbers, PartWriter, RunRef, Selection, run_history
+from wandb_warehouse.arrow.exports import MOST_ROWS
 from wandb_warehouse.arrow.history import NO_STEP, index_rows
 from wandb_warehouse.arrow.merge import SAME_MOMENT
 from wandb_warehouse.client import ExpiredUrlError, Exports, WandbClient
@@ -333,7 +334,9 @@ class HistoryReader:
             else:
                 self._report.exports += len(paths)
                 self._report.export_bytes += sum(sizes)
-                return list(map(Export, paths))
+                # What the run grew by since it was listed may be in them, and much that was logged twice.
+                most = MOST_ROWS if task.expected_rows is None else 2 * task.expected_rows + 1_000_000
+                return [Export(path, most) for path in paths]
         raise AssertionError  # the loop returns or raises
 
     async def _keep(self, reads: Sequence[_Read]) -> None:
