@@ -159,7 +159,8 @@ class PartWriter:
 
 def _rows_of_group(batch: pa.RecordBatch) -> int:
     """Rows of a row group: fewer where texts are long, for DuckDB takes a whole group into its memory."""
-    return max(1, min(_READ_AT_ONCE, _GROUP_BYTES * batch.num_rows // max(1, batch.nbytes)))
+    fitting: int = _GROUP_BYTES * batch.num_rows // max(1, batch.nbytes)
+    return max(1, min(_READ_AT_ONCE, fitting))
 
 
 def _in_order(chunks: list[Chunk]) -> Iterator[Chunk]:

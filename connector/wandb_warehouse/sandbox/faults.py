@@ -296,7 +296,7 @@ async def _big_body(fault: Fault, exchange: _Exchange) -> None:
 
 async def _gzip_bomb(fault: Fault, exchange: _Exchange) -> None:
     size = int(fault.number(256 * 2**20))
-    packer = zlib.compressobj(9, wbits=16 + zlib.MAX_WBITS)
+    packer = zlib.compressobj(1, wbits=16 + zlib.MAX_WBITS)
     parts = [packer.compress(b'{"data": "')]
     parts += [packer.compress(_FILLER) for _ in range(size // len(_FILLER))]
     body = b"".join([*parts, packer.compress(b'"}'), packer.flush()])

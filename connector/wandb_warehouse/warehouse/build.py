@@ -117,8 +117,11 @@ class Build:
                 mend="free disk space or memory",
             ) from error
 
-    def prepare_tables(self) -> None:
+    def prepare_tables(self, numbers: Mapping[str, pa.Table] | None = None) -> None:
         """Create the tables and columns that the build lacks, with the schema's meanings as comments.
+
+        Args:
+            numbers: what new numbers of runs and keys stand for; an older version's rows are numbered after them.
 
         Raises:
             CorruptStoreError: a column exists with another type.
@@ -130,6 +133,7 @@ class Build:
             connection.begin()
             stored = [*NUMBER_TABLES.values(), *(table.stored for table in TABLES.values())]
             connection.execute(";\n".join(ddl for t in stored for ddl in _table_ddl(t, present.get(t.name))))
+            write_numbers(connection, numbers or {})
             for name in list(unnumbered_tables(connection)):
                 insert_rows(connection, name, rows=name)
                 connection.execute(f'DROP TABLE "{name}"')
@@ -157,11 +161,6 @@ class Build:
                 text = "delete_numbered" if table.numbered else "delete_runs"
                 connection.execute(statement(text, table=table.stored.name))
             connection.commit()
-
-    def write_numbers(self, new: Mapping[str, pa.Table]) -> None:
-        """Add what new numbers of runs and keys stand for, as rows of `run_numbers` and `key_numbers` by name."""
-        with self._open() as connection:
-            write_numbers(connection, new)
 
     def delete_projects(self, projects: Iterable[tuple[str, str]]) -> None:
         """Delete the rows of `projects` (entity, project) from `projects`; their runs stay."""

@@ -87,7 +87,7 @@ def damage(warehouse: Path | str, error: BaseException, *, reading: bool = False
     if reading and isinstance(error, _NOT_OURS):
         return CorruptStoreError(
             f"{warehouse} lacks what a warehouse of wandb-warehouse has: {first}",
-            mend="choose another --warehouse",
+            mend="choose another --warehouse; if an older wandb-warehouse wrote it, sync into it once",
         )
     if isinstance(error, duckdb.Error) and (reading or _DAMAGE.search(first)):
         return CorruptStoreError(
