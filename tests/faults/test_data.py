@@ -2,7 +2,7 @@
 
 import io
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -81,7 +81,14 @@ def _fill(box: Sandbox) -> None:
             run.exports, run.exported = [box.store.blobs.put(f"{name}.parquet", EXPORTS[row.text]())], 20
 
 
-def _poisoned(operation: str) -> Callable[[bytes], bytes]:
+def _poison(box: Sandbox, rows: Sequence[Row]) -> None:
+    """Put the documents of rows into every answer that speaks of them."""
+    box.faults.clear()
+    for operation in sorted(set(OPERATIONS.values())):
+        box.inject(Fault("changed", operation, times=-1, change=_poisoned(operation, rows)))
+
+
+def _poisoned(operation: str, rows: Sequence[Row]) -> Callable[[bytes], bytes]:
     """Put the bad documents where the marked ones stand: each is a JSON text inside the JSON of the answer."""
 
     def change(body: bytes) -> bytes:
@@ -93,7 +100,7 @@ def _poisoned(operation: str) -> Callable[[bytes], bytes]:
             if isinstance(value, dict):
                 return {key: walked(item) for key, item in value.items()}
             if isinstance(value, str):
-                for row in ROWS:
+                for row in rows:
                     if OPERATIONS.get(row.where) == operation and f"@{_id(row)}@" in value:
                         return row.text
             return value
@@ -123,8 +130,7 @@ def poisoned(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Poisoned]:
     with pytest.MonkeyPatch.context() as patch, Sandbox() as box:
         enter(patch, box, folder)
         _fill(box)
-        for operation in sorted(set(OPERATIONS.values())):
-            box.inject(Fault("changed", operation, times=-1, change=_poisoned(operation)))
+        _poison(box, ROWS)
         ended = run_cli("sync", "e/p", "-w", place, "--json")
         ledger = {
             run: (state, error)
@@ -133,7 +139,7 @@ def poisoned(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Poisoned]:
         values: dict[str, list[tuple[str, str | None, float | None]]] = {}
         for run, key, text, value in query(place, "SELECT run_id, key, value_json, value FROM history"):
             values.setdefault(run, []).append((key, text, value))
-        box.faults.clear()
+        _poison(box, [row for row in ROWS if row.code == 0])
         for row in ROWS:
             if row.where == "export":
                 box.export("e", "p", _id(row), 10)
@@ -166,6 +172,5 @@ def test_the_good_runs_land_and_the_bad_ones_heal(poisoned: Poisoned) -> None:
     assert len(poisoned.quarantined) == sum(row.code == 6 for row in ROWS)
     assert f"{len(poisoned.quarantined)} of {len(ROWS) + 3} runs are incomplete" in poisoned.ended.line
     healed, fresh = poisoned.digests
-    assert poisoned.healed.code in {0, 6}
-    bad = [table for table in fresh if healed[table] != fresh[table]]
-    assert bad == []
+    assert poisoned.healed.code == 0
+    assert healed == fresh

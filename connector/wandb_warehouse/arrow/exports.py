@@ -19,6 +19,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from wandb_warehouse.arrow.bounds import MOST_ROWS, check_unpacked, is_narrow, refuse_bomb
 from wandb_warehouse.arrow.history import (
     NO_STEP,
     Chunk,
@@ -48,14 +49,6 @@ LONG_CELLS = 100_000
 
 LONG_BYTES = 64 * 1024 * 1024
 """Bytes read at a time in that case, judged by the first rows."""
-
-UNPACKED_BYTES = 128 * 1024 * 1024
-UNPACKED_TIMES = 1000
-"""A file may unpack to so many bytes, or to so many times its own size. Steps and times alone take a byte or more a
-row, so no history comes near it; a file made to fill the memory does."""
-
-MOST_ROWS = 2**28
-"""Rows of one file where the server does not count them."""
 
 Leaf = tuple[str, pa.Int64Array, pa.DoubleArray, str | pa.DictionaryArray, pa.StringArray | None]
 """Key, steps, value, type and value_json of some values."""
@@ -108,25 +101,10 @@ class Export:
     def index(self) -> tuple[pa.Int64Array, pa.DoubleArray]:
         """Every row's step and `_timestamp` (null where it is missing or no number), in file order."""
         with _open(self.path) as file:
-            self._refuse_bomb(file)
-            if _cells(file) <= KEPT_CELLS and _is_narrow(file.schema_arrow):
+            refuse_bomb(file, self.path, self._most_rows)
+            if _cells(file) <= KEPT_CELLS and is_narrow(file.schema_arrow):
                 self.whole = _read(file, None)
             return _index(file, self.whole)
-
-    def _refuse_bomb(self, file: pq.ParquetFile) -> None:
-        """Raise FatalRemoteError where the footer claims what no history is; what it conceals shows when it is read."""
-        metadata = file.metadata
-        if metadata.num_rows > self._most_rows:
-            raise FatalRemoteError(
-                f"a history export claims {metadata.num_rows} rows, far more than the server counts",
-                mend="report the run to W&B",
-            )
-        groups = [metadata.row_group(number) for number in range(metadata.num_row_groups)]
-        claimed = sum(group.total_byte_size for group in groups)
-        if metadata.num_columns and not _is_narrow(file.schema_arrow):
-            # Items of lists: each is unpacked to eight bytes or so, however few the file has for them.
-            claimed = max(claimed, 8 * sum(_values(group) for group in groups))
-        _check_unpacked(claimed, self.path)
 
     @cached_property
     def span(self) -> tuple[int, int]:
@@ -151,25 +129,8 @@ def _index(file: pq.ParquetFile, whole: pa.Table | None) -> tuple[pa.Int64Array,
     return steps, stamps
 
 
-def _is_narrow(schema: pa.Schema) -> bool:
-    """Whether every cell has a fixed width: a few cells of other kinds may unpack to gigabytes."""
-    return all(pa.types.is_primitive(field.type) for field in schema)
-
-
 def _cells(file: pq.ParquetFile) -> int:
     return int(file.metadata.num_rows * file.metadata.num_columns)
-
-
-def _values(group: Any) -> int:
-    return sum(group.column(number).num_values for number in range(group.num_columns))
-
-
-def _check_unpacked(unpacked: int, path: Path) -> None:
-    if unpacked > max(UNPACKED_BYTES, UNPACKED_TIMES * path.stat().st_size):
-        raise FatalRemoteError(
-            f"a history export of {path.stat().st_size} bytes unpacks to {unpacked} or more",
-            mend="report the run to W&B",
-        )
 
 
 def _read(file: pq.ParquetFile, columns: list[str] | None) -> pa.Table:
@@ -201,7 +162,7 @@ def read_export(
         if not schema.names:
             return
         size = max(1, CELLS // len(schema.names))
-        if not _is_narrow(schema):
+        if not is_narrow(schema):
             size = max(1, LONG_CELLS // len(schema.names))
             for first in islice(_batches(file, min(size, 16), export.path), 1):
                 size = min(size, max(1, LONG_BYTES * first.num_rows // max(1, first.nbytes)))
@@ -228,7 +189,7 @@ def _batches(file: pq.ParquetFile, size: int, path: Path) -> Iterator[pa.RecordB
         # Runs are read in threads of ours: for a small file more of them cost more than they give.
         for batch in file.iter_batches(batch_size=size, use_threads=_cells(file) > CELLS):
             unpacked += batch.nbytes
-            _check_unpacked(unpacked, path)
+            check_unpacked(unpacked, path)
             yield batch
     except (pa.ArrowException, OSError) as error:
         raise _unreadable(error) from error

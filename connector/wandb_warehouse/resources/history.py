@@ -20,7 +20,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from wandb_warehouse.arrow import Export, HistoryBatch, Numbers, PartWriter, RunRef, Selection, run_history
-from wandb_warehouse.arrow.exports import MOST_ROWS
+from wandb_warehouse.arrow.bounds import most_rows
 from wandb_warehouse.arrow.history import NO_STEP, index_rows
 from wandb_warehouse.arrow.merge import SAME_MOMENT
 from wandb_warehouse.client import ExpiredUrlError, Exports, WandbClient
@@ -334,9 +334,7 @@ class HistoryReader:
             else:
                 self._report.exports += len(paths)
                 self._report.export_bytes += sum(sizes)
-                # What the run grew by since it was listed may be in them, and much that was logged twice.
-                most = MOST_ROWS if task.expected_rows is None else 2 * task.expected_rows + 1_000_000
-                return [Export(path, most) for path in paths]
+                return [Export(path, most_rows(task.expected_rows)) for path in paths]
         raise AssertionError  # the loop returns or raises
 
     async def _keep(self, reads: Sequence[_Read]) -> None:
