@@ -19,7 +19,7 @@ from typing import Self
 import duckdb
 import pyarrow as pa
 
-from wandb_warehouse.errors import QueryError
+from wandb_warehouse.errors import QueryError, StoreError
 from wandb_warehouse.warehouse.instance import damage, open_file
 from wandb_warehouse.warehouse.lake.reading import open_lake
 from wandb_warehouse.warehouse.lake.storage import find_lake, local_path
@@ -51,7 +51,10 @@ def reading(warehouse: Path | str) -> Iterator[duckdb.DuckDBPyConnection]:
     try:
         yield connection
     except duckdb.Error as error:
-        raise damage(warehouse, error, reading=True) or error from error
+        what = f"{warehouse} cannot be read: {str(error).splitlines()[0]}"
+        raise damage(warehouse, error, reading=True) or StoreError(
+            what, mend="free memory or disk space, and run it again"
+        ) from error
     finally:
         connection.close()
 

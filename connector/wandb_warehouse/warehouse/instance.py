@@ -89,7 +89,7 @@ def damage(warehouse: Path | str, error: BaseException, *, reading: bool = False
             f"{warehouse} lacks what a warehouse of wandb-warehouse has: {first}",
             mend="choose another --warehouse; if an older wandb-warehouse wrote it, sync into it once",
         )
-    if isinstance(error, duckdb.Error) and (reading or _DAMAGE.search(first)):
+    if isinstance(error, duckdb.Error) and _DAMAGE.search(first):
         return CorruptStoreError(
             f"{warehouse} is damaged: {first}", mend="restore it, or move it away and sync again"
         )
