@@ -120,3 +120,17 @@ def test_project_paths(text: str) -> None:
     """Spaces and slashes around a path do not matter."""
     assert ProjectPath.parse(text) == ProjectPath("e", "p")
     assert str(ProjectPath.parse(text)) == "e/p"
+
+
+def test_a_clock_that_was_ahead_hides_nothing(box: Sandbox, destination: Destination) -> None:
+    """After an answer with a date decades ahead, what moves is found, and runs are looked at again."""
+    fill(box)
+    box.inject(Fault("headers", "ListRuns", times=-1, value="date: Thu, 01 Jan 2099 00:00:00 GMT"))
+    assert listed(destination, box) == 12
+    box.faults.clear()
+    box.append_rows(*P, "r03", training(5, seed=50, first=10))
+    box.edit(*P, "r05", tags=["late"])
+    assert listed(destination, box) == 12
+    assert tagged(destination) == {"r05"}
+    assert not wrong(destination, box)
+    assert listed(destination, box) == 1  # the running one: the cursor is the server's time again

@@ -294,3 +294,48 @@ def test_threads_share_a_queue_without_losing_count() -> None:
         thread.join()
     assert sum(taken) == 2000
     assert len(queue.struck) == 2000
+
+
+def test_gzip_bomb(served: Served) -> None:
+    """A small body unpacks to the size asked for, as valid JSON."""
+    served.queue.inject(Fault("gzip_bomb", value=4 * 2**20))
+    with httpx.stream("POST", served.url, content=b"{}", trust_env=False) as response:
+        packed = b"".join(response.iter_raw())
+    assert len(packed) < 2**16
+    assert len(json.loads(zlib.decompress(packed, wbits=31))["data"]) == 4 * 2**20
+
+
+def test_redirect(served: Served) -> None:
+    """The answer leads elsewhere and holds nothing."""
+    response = served.strike("redirect", "http://127.0.0.1:9/x")
+    assert (response.status_code, response.headers["location"]) == (302, "http://127.0.0.1:9/x")
+    assert response.content == b""
+
+
+def test_headers(served: Served) -> None:
+    """The real body comes under other headers; those not named stay."""
+    response = served.strike("headers", "Content-Type: text/plain\nx-more: y")
+    assert (response.headers["content-type"], response.headers["x-more"]) == ("text/plain", "y")
+    assert (response.headers["x-own"], response.content) == ("1", BODY)
+
+
+def test_changed(served: Served) -> None:
+    """The body is what the change makes of the real one."""
+    served.queue.inject(Fault("changed", change=lambda body: body[:10]))
+    assert served.post().content == BODY[:10]
+    with pytest.raises(ValueError, match="change"):
+        Fault("changed")
+    with pytest.raises(ValueError, match="change"):
+        Fault("reset", change=lambda body: body)
+
+
+def test_a_fault_may_begin_in_the_middle(served: Served) -> None:
+    """Requests that match pass as often as the fault says; then it strikes."""
+    served.queue.inject(Fault("status", value=401, skip=2))
+    assert [served.post().status_code for _ in range(4)] == [200, 200, 401, 200]
+
+
+def test_statuses_without_a_body_have_none(served: Served) -> None:
+    """204 comes without a body, as HTTP has it."""
+    response = served.strike("status", 204)
+    assert (response.status_code, response.content) == (204, b"")

@@ -19,6 +19,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from wandb_warehouse.arrow.bounds import MOST_ROWS, check_unpacked, is_narrow, refuse_bomb
 from wandb_warehouse.arrow.history import (
     NO_STEP,
     Chunk,
@@ -90,18 +91,25 @@ def within(
 class Export:
     """One export file; its index is read once, however often it is asked for, and a small file at one go."""
 
-    def __init__(self, path: Path, body: bytes | None = None) -> None:
+    def __init__(self, path: Path, body: bytes | None = None, most_rows: int = MOST_ROWS) -> None:
         """Take a file by its place, or one that was never written: its place then tells it from others."""
         self.path = path
         self._body = body
+        self._most_rows = most_rows
         self.whole: pa.Table | None = None
         """All of a small file, once its index was read: opening it again takes longer than keeping it."""
+
+    @cached_property
+    def size(self) -> int:
+        """Bytes of the file."""
+        return self.path.stat().st_size if self._body is None else len(self._body)
 
     @cached_property
     def index(self) -> tuple[pa.Int64Array, pa.DoubleArray]:
         """Every row's step and `_timestamp` (null where it is missing or no number), in file order."""
         with self.open() as file:
-            if _cells(file) <= KEPT_CELLS and _is_narrow(file.schema_arrow):
+            refuse_bomb(file, self.size, self._most_rows)
+            if _cells(file) <= KEPT_CELLS and is_narrow(file.schema_arrow):
                 self.whole = _read(file, None)
                 self._body = None
             return _index(file, self.whole)
@@ -134,11 +142,6 @@ def _index(file: pq.ParquetFile, whole: pa.Table | None) -> tuple[pa.Int64Array,
         if pa.types.is_floating(stamp.type) or pa.types.is_integer(stamp.type):
             stamps = stamp.cast(pa.float64(), safe=False)
     return steps, stamps
-
-
-def _is_narrow(schema: pa.Schema) -> bool:
-    """Whether every cell has a fixed width: a few cells of other kinds may unpack to gigabytes."""
-    return all(pa.types.is_primitive(field.type) for field in schema)
 
 
 def _cells(file: pq.ParquetFile) -> int:
@@ -174,12 +177,12 @@ def read_export(
         if not schema.names:
             return
         size = max(1, CELLS // len(schema.names))
-        if not _is_narrow(schema):
+        if not is_narrow(schema):
             size = max(1, LONG_CELLS // len(schema.names))
-            for first in islice(_batches(file, min(size, 16)), 1):
+            for first in islice(_batches(file, min(size, 16), export.size), 1):
                 size = min(size, max(1, LONG_BYTES * first.num_rows // max(1, first.nbytes)))
         offset = 0
-        for batch in _batches(file, size):
+        for batch in _batches(file, size, export.size):
             rows = batch
             if keep is not None:
                 rows = batch.filter(keep[offset : offset + batch.num_rows])
@@ -188,10 +191,14 @@ def read_export(
                 yield _batch(run, rows, types, sequencer)
 
 
-def _batches(file: pq.ParquetFile, size: int) -> Iterator[pa.RecordBatch]:
+def _batches(file: pq.ParquetFile, size: int, file_bytes: int) -> Iterator[pa.RecordBatch]:
+    unpacked = 0
     try:
         # Runs are read in threads of ours: for a small file more of them cost more than they give.
-        yield from file.iter_batches(batch_size=size, use_threads=_cells(file) > CELLS)
+        for batch in file.iter_batches(batch_size=size, use_threads=_cells(file) > CELLS):
+            unpacked += batch.nbytes
+            check_unpacked(unpacked, file_bytes)
+            yield batch
     except (pa.ArrowException, OSError) as error:
         raise _unreadable(error) from error
 

@@ -25,6 +25,9 @@ ROW_GROUP = 1_000_000
 _READ_AT_ONCE = 122_880
 """Rows of a row group, the same as of DuckDB's: it takes each over as it reads it and holds no more."""
 
+_GROUP_BYTES = 16 * 1024 * 1024
+"""Bytes of a row group, about."""
+
 _NAMES = ("entity", "project", "run_id", "key")
 _VALUES = ("step", "seq", "type", "value", "value_json")
 _PLAIN = {"step", "value", "value_json"}
@@ -134,7 +137,7 @@ class PartWriter:
                 if self._samples is not None:
                     columns.append(pa.repeat(pa.scalar(self._samples, pa.int64()), len(columns[0])))
                 batch = pa.RecordBatch.from_arrays(columns, schema=self._schema)
-                writer.write_batch(batch, row_group_size=_READ_AT_ONCE)
+                writer.write_batch(batch, row_group_size=_rows_of_group(batch))
         return partial.rename(path)
 
     def _identity(self, chunks: list[Chunk]) -> list[pa.Array]:
@@ -152,6 +155,12 @@ class PartWriter:
             _names([run.run_id for run in runs], lengths),
             _names([chunk.key for chunk in chunks], lengths),
         ]
+
+
+def _rows_of_group(batch: pa.RecordBatch) -> int:
+    """Rows of a row group: fewer where texts are long, for DuckDB takes a whole group into its memory."""
+    fitting: int = _GROUP_BYTES * batch.num_rows // max(1, batch.nbytes)
+    return max(1, min(_READ_AT_ONCE, fitting))
 
 
 def _in_order(chunks: list[Chunk]) -> Iterator[Chunk]:

@@ -145,8 +145,16 @@ def _ended_by(error: BaseException) -> int:
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             return 0
         case _:
-            what = f"unexpected {type(error).__name__}: {' '.join(str(error).split())}"
-            return _say(f"{what}; run it again with --debug and report the traceback", 1)
+            return _say(*_unexpected(error))
+
+
+def _unexpected(error: BaseException) -> tuple[str, int]:
+    """What to say of an error that is none of ours; one of the operating system is a matter of the machine."""
+    if isinstance(error, OSError):
+        where = "" if error.filename is None else f"{str(error.filename)[:200]!r}: "
+        return f"{where}{error.strerror or error}; mend the path, the permissions or the disk", 5
+    what = f"unexpected {type(error).__name__}: {' '.join(str(error).split())}"
+    return f"{what}; run it again with --debug and report the traceback", 1
 
 
 def _say(message: str, code: int) -> int:

@@ -20,6 +20,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from wandb_warehouse.arrow import Export, HistoryBatch, Numbers, PartWriter, RunRef, Selection, run_history
+from wandb_warehouse.arrow.bounds import most_rows
 from wandb_warehouse.arrow.history import NO_STEP
 from wandb_warehouse.arrow.merge import SAME_MOMENT
 from wandb_warehouse.arrow.rows import index_rows
@@ -339,7 +340,9 @@ class HistoryReader:
             return []  # an export is one file with every key in it: the live rows go through the memory only
         for attempt in range(_URL_TRIES):
             try:
-                found = await asyncio.gather(*(self._fetch(url, scratch) for url in told.urls))
+                found = await asyncio.gather(
+                    *(self._fetch(url, scratch, most_rows(task.expected_rows)) for url in told.urls)
+                )
             except ExpiredUrlError:
                 if attempt == _URL_TRIES - 1:
                     raise
@@ -350,7 +353,7 @@ class HistoryReader:
                 return [export for export, _ in found]
         raise AssertionError  # the loop returns or raises
 
-    async def _fetch(self, url: str, scratch: _Scratch) -> tuple[Export, int]:
+    async def _fetch(self, url: str, scratch: _Scratch, rows: int) -> tuple[Export, int]:
         """Download one export, a small one into the memory as long as there is room; gives its size too."""
         path = scratch.folder / f"{uuid.uuid4().hex}.parquet"
         room = _HELD_FILE if self._held + _HELD_FILE <= _HELD else 0
@@ -361,7 +364,7 @@ class HistoryReader:
         unused = room if body is None else room - size
         self._held -= unused
         scratch.held -= unused
-        return Export(path, body), size
+        return Export(path, body, rows), size
 
     @contextmanager
     def _scratch(self) -> Iterator[_Scratch]:

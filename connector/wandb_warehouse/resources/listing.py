@@ -90,7 +90,8 @@ async def list_project(
         try:
             moved = _merge(filters, _moved(marks, cursor))
             listing = await _list(client, path, marks, moved, wanted=wanted, whole=False)
-            if listing.server_time - cursor < SWEEP_AFTER:
+            # A clock that was ahead once (a proxy's) would hide whatever moves until it gets there.
+            if -LAG <= listing.server_time - cursor < SWEEP_AFTER:
                 return listing
         except FatalRemoteError:
             # A server that cannot filter by heartbeat is listed whole: slower, never wrong.
@@ -156,6 +157,8 @@ def _moved_on(node: Mapping[str, Any], mark: RunMark, wanted: Wanted) -> bool:
 def _settles(node: Mapping[str, Any], mark: RunMark, now: datetime) -> bool:
     """Tell whether a run is due to be looked at once more after the lag."""
     heartbeat = parse_time(node.get("heartbeatAt"))
+    if mark.synced_at > now + LAG:
+        return True  # that clock was wrong: nobody knows when the run was looked at
     return heartbeat is not None and mark.synced_at < heartbeat + LAG <= now
 
 

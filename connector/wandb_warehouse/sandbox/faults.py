@@ -14,6 +14,10 @@
 | drip | the body comes byte by byte | seconds between bytes (0.05) |
 | expired_url | 403 with S3's "Request has expired" | |
 | big_body | a well-formed JSON body of that size | bytes (64 MiB) |
+| gzip_bomb | a small gzip body that unpacks to that size | bytes (256 MiB) |
+| redirect | 302 to elsewhere | the address |
+| headers | the real answer under other headers | `name: text`, one a line |
+| changed | the real answer, its body made another by `change` | |
 """
 
 import asyncio
@@ -22,6 +26,7 @@ import json
 import socket
 import struct
 import threading
+import zlib
 from collections.abc import Awaitable, Callable, MutableMapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -43,8 +48,8 @@ class Fault:
     """One fault: its kind, what it strikes and how often.
 
     `match` is a substring of the path or of the request body (operation names and fields are found there);
-    the empty one strikes everything. `times` counts down, -1 is for ever. `retry_after` is sent along with
-    `status`.
+    the empty one strikes everything. `times` counts down, -1 is for ever. `skip` matching requests pass
+    before. `retry_after` is sent along with `status`.
     """
 
     kind: str
@@ -52,12 +57,16 @@ class Fault:
     times: int = 1
     value: float | str | None = None
     retry_after: float | str | None = None
+    skip: int = 0
+    change: Callable[[bytes], bytes] | None = None
 
     def __post_init__(self) -> None:
         if self.kind not in _KINDS:
             raise ValueError(f"unknown fault {self.kind!r}; known are {', '.join(sorted(_KINDS))}")
         if self.times == 0 or self.times < -1:
             raise ValueError("times is a count, or -1 for ever")
+        if (self.change is None) == (self.kind == "changed"):
+            raise ValueError("`change` goes with the fault `changed`, and only with it")
 
     def number(self, default: float) -> float:
         """`value` as a number, or the kind's default."""
@@ -100,6 +109,9 @@ class FaultQueue:
         with self._lock:
             for place, fault in enumerate(self._waiting):
                 if fault.match in path or fault.match in text:
+                    if fault.skip:
+                        self._waiting[place] = replace(fault, skip=fault.skip - 1)
+                        continue
                     if fault.times == 1:
                         del self._waiting[place]
                     elif fault.times > 1:
@@ -151,6 +163,11 @@ class _Exchange:
         return start["status"], headers, b"".join(parts)
 
     @property
+    def is_over(self) -> bool:
+        """Whether the client has gone, as far as the connection tells."""
+        return self.transport is not None and self.transport.is_closing()
+
+    @property
     def transport(self) -> asyncio.Transport | None:
         """Connection to the client, where the object behind `send` has one."""
         return getattr(getattr(self.send, "__self__", None), "transport", None)
@@ -173,6 +190,7 @@ async def _status(fault: Fault, exchange: _Exchange) -> None:
     status = int(fault.number(500))
     headers = {} if fault.retry_after is None else {"retry-after": str(fault.retry_after)}
     body = json.dumps({"error": f"injected answer with status {status}"}).encode()
+    body = b"" if status in _WITHOUT_BODY else body
     await exchange.answer(status, body, "application/json", headers)
 
 
@@ -269,13 +287,44 @@ async def _big_body(fault: Fault, exchange: _Exchange) -> None:
     await exchange.start(200, size, {"content-type": "application/json"})
     await exchange.send({"type": "http.response.body", "body": head, "more_body": True})
     left = size - len(head) - len(tail)
-    while left:
+    while left and not exchange.is_over:
         part = min(left, len(_FILLER))
         await exchange.send({"type": "http.response.body", "body": _FILLER[:part], "more_body": True})
         left -= part
     await exchange.send({"type": "http.response.body", "body": tail})
 
 
+async def _gzip_bomb(fault: Fault, exchange: _Exchange) -> None:
+    size = int(fault.number(256 * 2**20))
+    packer = zlib.compressobj(1, wbits=16 + zlib.MAX_WBITS)
+    parts = [packer.compress(b'{"data": "')]
+    parts += [packer.compress(_FILLER) for _ in range(size // len(_FILLER))]
+    body = b"".join([*parts, packer.compress(b'"}'), packer.flush()])
+    await exchange.answer(200, body, "application/json", {"content-encoding": "gzip"})
+
+
+async def _redirect(fault: Fault, exchange: _Exchange) -> None:
+    await exchange.answer(302, b"", "text/plain", {"location": str(fault.value)})
+
+
+async def _headers(fault: Fault, exchange: _Exchange) -> None:
+    status, headers, body = await exchange.collect()
+    for line in str(fault.value).splitlines():
+        name, _, text = line.partition(":")
+        headers[name.strip().lower()] = text.strip()
+    await exchange.start(status, len(body), headers)
+    await exchange.send({"type": "http.response.body", "body": body})
+
+
+async def _changed(fault: Fault, exchange: _Exchange) -> None:
+    status, headers, body = await exchange.collect()
+    if fault.change is not None:
+        body = fault.change(body)
+    await exchange.start(status, len(body), headers)
+    await exchange.send({"type": "http.response.body", "body": body})
+
+
+_WITHOUT_BODY = frozenset({204, 304})
 _FILLER = b"x" * 65_536
 _KINDS: dict[str, Callable[[Fault, _Exchange], Awaitable[None]]] = {
     "status": _status,
@@ -290,6 +339,10 @@ _KINDS: dict[str, Callable[[Fault, _Exchange], Awaitable[None]]] = {
     "drip": _drip,
     "expired_url": _expired_url,
     "big_body": _big_body,
+    "gzip_bomb": _gzip_bomb,
+    "redirect": _redirect,
+    "headers": _headers,
+    "changed": _changed,
 }
 
 

@@ -135,7 +135,10 @@ class _Stamp:
     async def send(self, message: Message) -> None:
         """Pass a message on."""
         if message["type"] == "http.response.start":
-            message["headers"] = [*message.get("headers", []), (b"date", self._date.encode())]
+            headers = list(message.get("headers", []))
+            if not any(name == b"date" for name, _ in headers):  # a fault may have put another one there
+                headers.append((b"date", self._date.encode()))
+            message["headers"] = headers
         await self._send(message)
 
 

@@ -14,7 +14,7 @@ from wandb_warehouse.resources import CoverageOptions, Deadline, Extraction, Kno
 from wandb_warehouse.sync.held import Held
 from wandb_warehouse.sync.options import LOGGED, SyncOptions
 from wandb_warehouse.sync.report import PhaseClock, SyncReport, SyncWatch, fill
-from wandb_warehouse.warehouse import Store, open_store
+from wandb_warehouse.warehouse import Store, damage, open_store
 
 __all__ = ["sync"]
 
@@ -37,7 +37,7 @@ def sync(options: SyncOptions, watch: SyncWatch | None = None) -> SyncReport:
     deadline = Deadline(None if options.max_minutes is None else 60 * options.max_minutes)
     store = open_store(options.warehouse, options.destination, options.mode)
     report = SyncReport(store.name, [str(path) for path in options.projects])
-    with store.lock(), _working_directory(store) as work, _calm_collector():
+    with store.lock(), _as_warehouse_errors(store.name), _working_directory(store) as work, _calm_collector():
         store.mend(work)
         if options.mode is not None:
             store.share()
@@ -72,7 +72,7 @@ def sync(options: SyncOptions, watch: SyncWatch | None = None) -> SyncReport:
             numbers=numbers,
         )
         showing = watch(extraction.report, client.stats) if watch else nullcontext()
-        with showing, extraction, _as_warehouse_errors(store.name):
+        with showing, extraction:
             with clock.phase("list"):
                 extraction.details()
             if anew or not extraction.is_empty():
@@ -121,9 +121,10 @@ def _working_directory(store: Store) -> Iterator[Path]:
             f"cannot work in {folder}: {error.strerror}",
             mend="choose a --warehouse in a directory you may write to",
         ) from error
-    # dlt writes statements into the system's temporary directory, under names that others there could foresee.
-    before, tempfile.tempdir = tempfile.tempdir, str(work)
+    before = tempfile.tempdir
     try:
+        # What libraries write for a moment (dlt its statements) lies in the working directory, and goes with it.
+        tempfile.tempdir = str(work)
         yield work
     finally:
         tempfile.tempdir = before
@@ -135,6 +136,8 @@ def _as_warehouse_errors(warehouse: str) -> Iterator[None]:
     """Raise what dlt wraps as what it is: our own error, or the disk's."""
     try:
         yield
+    except WarehouseError:
+        raise
     except OSError as error:
         raise StoreError(
             f"the sync of {warehouse} failed: {error}", mend="free disk space or mend the permissions"
@@ -147,6 +150,8 @@ def _as_warehouse_errors(warehouse: str) -> Iterator[None]:
         cause = _cause(error)
         if isinstance(cause, _NOT_THE_LOAD):
             raise cause from error
+        if damaged := damage(warehouse, cause):
+            raise damaged from error
         raise StoreError(
             f"the load into {warehouse} failed: {' '.join(str(cause).split())[:500]}",
             mend="free disk space, or report it with the output of --debug",

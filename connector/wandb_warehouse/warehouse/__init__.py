@@ -9,6 +9,7 @@ from wandb_warehouse.warehouse.build import Build
 from wandb_warehouse.warehouse.connection import Answer, open_hardened, open_readonly, run_query, stream_query
 from wandb_warehouse.warehouse.digest import content_digest
 from wandb_warehouse.warehouse.examination import Examination, examine
+from wandb_warehouse.warehouse.instance import damage
 from wandb_warehouse.warehouse.lock import WarehouseLock
 from wandb_warehouse.warehouse.numbering import insert_rows
 from wandb_warehouse.warehouse.proof import EXPECTATIONS, Difference
@@ -55,6 +56,7 @@ __all__ = [
     "WarehouseLock",
     "columns",
     "content_digest",
+    "damage",
     "examine",
     "first_difference",
     "held_rows",

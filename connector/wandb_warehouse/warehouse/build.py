@@ -20,7 +20,7 @@ import pyarrow as pa
 
 from wandb_warehouse.errors import CorruptStoreError, StoreError
 from wandb_warehouse.schema import NUMBER_TABLES, SCHEMA_VERSION, TABLES, VALUE_TYPES, Table
-from wandb_warehouse.warehouse.instance import SETTINGS, open_file, open_private
+from wandb_warehouse.warehouse.instance import SETTINGS, damage, open_file, open_private
 from wandb_warehouse.warehouse.numbering import insert_rows, unnumbered_tables, write_numbers
 from wandb_warehouse.warehouse.proof import Difference, prove, prove_table, register_runs, statement
 from wandb_warehouse.warehouse.views import create_views
@@ -58,8 +58,10 @@ class Build:
         [{'runs': 0}]
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, copied: Path | None = None) -> None:
         self.path = path
+        self._copied = copied
+        """The file it is a copy of: damage in it came from there."""
         self._connection: duckdb.DuckDBPyConnection | None = None
 
     @classmethod
@@ -75,15 +77,16 @@ class Build:
         """
         path = workdir / "build.duckdb"
         try:
-            if published is not None and published.exists():
-                _copy_database(published, path)
+            copied = published if published is not None and published.exists() else None
+            if copied is not None:
+                _copy_database(copied, path)
             else:
                 _new_database(path)
         except (OSError, duckdb.IOException) as error:
             raise StoreError(
                 f"cannot make the build at {path}: {error}", mend="free disk space or mend the permissions"
             ) from error
-        return cls(path)
+        return cls(path, copied)
 
     @contextmanager
     def session(self) -> Iterator[None]:
@@ -104,14 +107,21 @@ class Build:
         try:
             with connection:
                 yield connection
-        except (duckdb.OperationalError, duckdb.InternalError, duckdb.FatalException) as error:
+        except duckdb.Error as error:
+            if damaged := damage(self._copied or self.path, error):
+                raise damaged from error
+            if not isinstance(error, _OF_THE_DISK):
+                raise
             raise StoreError(
                 f"the build at {self.path} failed: {str(error).splitlines()[0]}",
                 mend="free disk space or memory",
             ) from error
 
-    def prepare_tables(self) -> None:
+    def prepare_tables(self, numbers: Mapping[str, pa.Table] | None = None) -> None:
         """Create the tables and columns that the build lacks, with the schema's meanings as comments.
+
+        Args:
+            numbers: what new numbers of runs and keys stand for; an older version's rows are numbered after them.
 
         Raises:
             CorruptStoreError: a column exists with another type.
@@ -123,6 +133,7 @@ class Build:
             connection.begin()
             stored = [*NUMBER_TABLES.values(), *(table.stored for table in TABLES.values())]
             connection.execute(";\n".join(ddl for t in stored for ddl in _table_ddl(t, present.get(t.name))))
+            write_numbers(connection, numbers or {})
             for name in list(unnumbered_tables(connection)):
                 insert_rows(connection, name, rows=name)
                 connection.execute(f'DROP TABLE "{name}"')
@@ -150,11 +161,6 @@ class Build:
                 text = "delete_numbered" if table.numbered else "delete_runs"
                 connection.execute(statement(text, table=table.stored.name))
             connection.commit()
-
-    def write_numbers(self, new: Mapping[str, pa.Table]) -> None:
-        """Add what new numbers of runs and keys stand for, as rows of `run_numbers` and `key_numbers` by name."""
-        with self._open() as connection:
-            write_numbers(connection, new)
 
     def delete_projects(self, projects: Iterable[tuple[str, str]]) -> None:
         """Delete the rows of `projects` (entity, project) from `projects`; their runs stay."""
@@ -292,6 +298,9 @@ class Build:
             raise StoreError(
                 f"cannot publish {target}: {error.strerror}", mend="free disk space or mend the permissions"
             ) from error
+
+
+_OF_THE_DISK = (duckdb.OperationalError, duckdb.InternalError, duckdb.FatalException)
 
 
 def _wal(path: Path) -> Path:

@@ -19,13 +19,13 @@ from typing import Self
 import duckdb
 import pyarrow as pa
 
-from wandb_warehouse.errors import QueryError
+from wandb_warehouse.errors import QueryError, StoreError
 from wandb_warehouse.warehouse.confinement import confined
-from wandb_warehouse.warehouse.instance import open_file
+from wandb_warehouse.warehouse.instance import damage, open_file
 from wandb_warehouse.warehouse.lake.reading import open_lake
 from wandb_warehouse.warehouse.lake.storage import find_lake, local_path
 
-__all__ = ["Answer", "open_hardened", "open_readonly", "run_query", "stream_query"]
+__all__ = ["Answer", "open_hardened", "open_readonly", "reading", "run_query", "stream_query"]
 
 
 def open_readonly(warehouse: Path | str) -> duckdb.DuckDBPyConnection:
@@ -40,6 +40,24 @@ def open_readonly(warehouse: Path | str) -> duckdb.DuckDBPyConnection:
         BusyError: another program has it open for writing.
     """
     return _open(warehouse)[0]
+
+
+@contextmanager
+def reading(warehouse: Path | str) -> Iterator[duckdb.DuckDBPyConnection]:
+    """Open a published warehouse for statements of our own, and close it; errors as `open_readonly`.
+
+    A block that is damaged shows when it is read: that is an error of the file, too.
+    """
+    connection = open_readonly(warehouse)
+    try:
+        yield connection
+    except duckdb.Error as error:
+        what = f"{warehouse} cannot be read: {str(error).splitlines()[0]}"
+        raise damage(warehouse, error, reading=True) or StoreError(
+            what, mend="free memory or disk space, and run it again"
+        ) from error
+    finally:
+        connection.close()
 
 
 def _open(warehouse: Path | str) -> tuple[duckdb.DuckDBPyConnection, list[str]]:
@@ -129,7 +147,10 @@ _ENDING = frozenset({signal.SIGINT, signal.SIGTERM})
 class _Deadline:
     """Interrupts a connection after some seconds and remembers that it did."""
 
-    def __init__(self, connection: duckdb.DuckDBPyConnection, seconds: float | None) -> None:
+    def __init__(
+        self, warehouse: Path | str, connection: duckdb.DuckDBPyConnection, seconds: float | None
+    ) -> None:
+        self._warehouse = warehouse
         self.seconds = seconds
         self.passed = False
         self._connection = connection
@@ -152,7 +173,7 @@ class _Deadline:
 
     @contextmanager
     def translate(self, sql: str) -> Iterator[None]:
-        """Turn what DuckDB or Arrow raise for `sql` into a QueryError, and a passed deadline into its own."""
+        """Turn what is raised for `sql` into a QueryError; a passed deadline and a damaged file have their own."""
         try:
             yield
         except (duckdb.Error, pa.ArrowException, MemoryError, OSError) as error:
@@ -162,6 +183,8 @@ class _Deadline:
                 raise QueryError(
                     "the statement needs more memory than it may have", mend="narrow it or raise --memory"
                 ) from error
+            if damaged := damage(self._warehouse, error):
+                raise damaged from error
             raise QueryError(_one_line(str(error), sql), mend="mend the statement") from error
 
     def error(self) -> QueryError:
@@ -252,7 +275,7 @@ def stream_query(
     connection = open_hardened(path, memory=memory, threads=threads)
     try:
         bounds = confined(_memory_limit(connection), timeout) if confine else nullcontext()
-        with bounds, _heeding_signals(connection), _Deadline(connection, timeout) as deadline:
+        with bounds, _heeding_signals(connection), _Deadline(path, connection, timeout) as deadline:
             with deadline.translate(sql):
                 _admit(connection, sql)
                 reader = _run(connection, sql)

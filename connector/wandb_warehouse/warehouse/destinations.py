@@ -1,5 +1,6 @@
 """What dlt gives the warehouse: the pipeline that loads a private build, and file systems as dlt configures them."""
 
+import logging
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -39,6 +40,8 @@ def build_pipeline(build: Path, workdir: Path) -> dlt.Pipeline:
         )
     # dlt would hold SIGINT and SIGTERM back until its step is over, and forget one that comes late in it.
     pipeline.runtime_config.intercept_signals = False
+    # A job that fails is told by what it raises; dlt would also write the traceback to stderr.
+    logging.getLogger("dlt").setLevel(logging.CRITICAL)
     return pipeline
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import duckdb
 
 from wandb_warehouse.schema import TABLES, Column, Table
-from wandb_warehouse.warehouse.connection import open_readonly
+from wandb_warehouse.warehouse.connection import reading
 from wandb_warehouse.warehouse.proof import statement
 
 __all__ = ["content_digest", "row_text"]
@@ -43,11 +43,8 @@ def content_digest(warehouse: Path | str | duckdb.DuckDBPyConnection) -> dict[st
     """
     if isinstance(warehouse, duckdb.DuckDBPyConnection):
         return {table.name: _digest(warehouse, table) for table in _stable_tables()}
-    connection = open_readonly(warehouse)
-    try:
+    with reading(warehouse) as connection:
         return {table.name: _digest(connection, table) for table in _stable_tables()}
-    finally:
-        connection.close()
 
 
 def _stable_tables() -> list[Table]:

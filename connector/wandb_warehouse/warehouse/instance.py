@@ -14,6 +14,7 @@ __all__ = [
     "CATALOG",
     "MEMORY_LIMIT",
     "SETTINGS",
+    "damage",
     "open_failure",
     "open_file",
     "open_private",
@@ -67,6 +68,33 @@ def open_failure(path: Path, error: duckdb.Error) -> StoreError | BusyError:
     return CorruptStoreError(
         f"{path} cannot be opened: {text.splitlines()[0]}", mend="restore it, or move it away and sync again"
     )
+
+
+_DAMAGE = re.compile(r"corrupt|checksum|not read enough bytes|Failed to deserialize", re.IGNORECASE)
+"""What DuckDB says where bytes of a file are not those it wrote; damage shows only where a block is read."""
+
+_NOT_OURS = (duckdb.CatalogException, duckdb.BinderException)
+
+
+def damage(warehouse: Path | str, error: BaseException, *, reading: bool = False) -> CorruptStoreError | None:
+    """The error to raise where what DuckDB said means a damaged file; None where it means something else.
+
+    Args:
+        warehouse: path or address of the file.
+        error: what was raised.
+        reading: the statement was one of ours, so that a table or column it lacks means another kind of file.
+    """
+    first = str(error).split("\n", maxsplit=1)[0]
+    if reading and isinstance(error, _NOT_OURS):
+        return CorruptStoreError(
+            f"{warehouse} lacks what a warehouse of wandb-warehouse has: {first}",
+            mend="choose another --warehouse; if an older wandb-warehouse wrote it, sync into it once",
+        )
+    if isinstance(error, duckdb.Error) and _DAMAGE.search(first):
+        return CorruptStoreError(
+            f"{warehouse} is damaged: {first}", mend="restore it, or move it away and sync again"
+        )
+    return None
 
 
 def open_private(path: Path) -> duckdb.DuckDBPyConnection:

@@ -10,7 +10,7 @@ import duckdb
 import pyarrow as pa
 
 from wandb_warehouse.schema import NUMBER_TABLES, TABLES
-from wandb_warehouse.warehouse.connection import open_readonly
+from wandb_warehouse.warehouse.connection import reading
 from wandb_warehouse.warehouse.lake.reading import read_manifest
 from wandb_warehouse.warehouse.lake.storage import find_lake, local_path, shown
 from wandb_warehouse.warehouse.numbering import numbers_of
@@ -76,11 +76,8 @@ def stored_runs(path: Path | str) -> pa.Table:
     """
     if not _is_there(path):
         return STORED_RUNS.empty_table()
-    connection = open_readonly(path)
-    try:
+    with reading(path) as connection:
         return _stored_runs(connection)
-    finally:
-        connection.close()
 
 
 def _stored_runs(connection: duckdb.DuckDBPyConnection) -> pa.Table:
@@ -95,14 +92,11 @@ def held_tables(path: Path | str) -> list[dict[str, Any]]:
     """
     if not _is_there(path):
         return []
-    connection = open_readonly(path)
-    try:
+    with reading(path) as connection:
         rows: list[dict[str, Any]] = []
         if connection.sql(statement("table_exists", table="logged_tables")).fetchall() == [(True,)]:
             rows = connection.sql(statement("held_tables")).to_arrow_table().to_pylist()
         return rows
-    finally:
-        connection.close()
 
 
 @dataclass(frozen=True)
@@ -151,11 +145,8 @@ def last_sync(path: Path | str) -> LastSync | None:
     """
     if not _is_there(path):
         return None
-    connection = open_readonly(path)
-    try:
+    with reading(path) as connection:
         return _last_sync(connection)
-    finally:
-        connection.close()
 
 
 def _last_sync(connection: duckdb.DuckDBPyConnection) -> LastSync | None:
@@ -185,8 +176,7 @@ def held_rows(path: Path | str) -> HeldRows | None:
     """
     if not _is_there(path):
         return None
-    connection = open_readonly(path)
-    try:
+    with reading(path) as connection:
         newest = _last_sync(connection)
         if newest is None:
             return None
@@ -196,8 +186,6 @@ def held_rows(path: Path | str) -> HeldRows | None:
             else numbers_of(connection)
         )
         return HeldRows(newest, _stored_runs(connection), numbers)
-    finally:
-        connection.close()
 
 
 @dataclass(frozen=True)
@@ -259,12 +247,11 @@ def status(path: Path | str) -> Status:
     Raises:
         StoreError: as `open_readonly`.
     """
-    connection = open_readonly(path)
+    with reading(path) as connection:
 
-    def rows(name: str, **identifiers: str) -> list[dict[str, Any]]:
-        return records(connection.sql(statement(name, **identifiers)).to_arrow_table())
+        def rows(name: str, **identifiers: str) -> list[dict[str, Any]]:
+            return records(connection.sql(statement(name, **identifiers)).to_arrow_table())
 
-    try:
         lake = find_lake(path)
         tables = {
             name: int(rows("count_rows", table=name if lake else table.stored.name)[0]["rows"])
@@ -274,8 +261,6 @@ def status(path: Path | str) -> Status:
         totals = rows("project_totals")
         states = rows("project_states")
         troubled = rows("troubled_runs")
-    finally:
-        connection.close()
     projects = []
     for total in totals:
         key = (total["entity"], total["project"])

@@ -92,8 +92,7 @@ class DuckDBFile:
         """See `Store`: a copy of the whole file."""
         build = Build.create(self.path, work)
         with build.session():
-            build.prepare_tables()
-            build.write_numbers(numbers)
+            build.prepare_tables(numbers)
         return build
 
     def publish(self, build: Build) -> None:

@@ -90,8 +90,7 @@ class Lake:
         runs = tuple(sorted(set(touched)))
         build = Build.create(None, work)
         with build.session():
-            build.prepare_tables()
-            build.write_numbers(numbers)
+            build.prepare_tables(numbers)
         with self._session(build) as connection:
             register_runs(connection, runs)
             if manifest is not None:

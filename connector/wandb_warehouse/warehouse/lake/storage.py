@@ -1,5 +1,6 @@
 """Where a lake lies: a local directory, or any store that fsspec reaches; files come and go whole."""
 
+import errno
 import hashlib
 import os
 import stat
@@ -114,9 +115,20 @@ def storage_at(warehouse: Path | str) -> Storage:
 
 
 def local_path(warehouse: Path | str) -> Path:
-    """The local path that a path or a `file://` address means."""
+    """The local path that a path or a `file://` address means; StoreError where it can be none."""
     text = str(warehouse)
-    return Path(url2pathname(urlsplit(text).path)) if text.startswith("file://") else Path(warehouse)
+    path = Path(url2pathname(urlsplit(text).path)) if text.startswith("file://") else Path(warehouse)
+    try:
+        path.stat()
+    except (OSError, ValueError) as error:  # a NUL in the path is a ValueError
+        if not isinstance(error, OSError) or error.errno in _NO_PATH:
+            what = f"{text[:100]!r} cannot be a path ({getattr(error, 'strerror', None) or error})"
+            raise StoreError(what, mend="choose another --warehouse") from error
+    return path
+
+
+_NO_PATH = frozenset({errno.ELOOP, errno.ENAMETOOLONG})
+"""What no look at a path can tell more of: links that lead in a circle, names that are too long."""
 
 
 class LocalStorage:
