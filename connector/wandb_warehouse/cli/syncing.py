@@ -23,6 +23,13 @@ __all__ = ["show_report", "sync"]
     type=click.FloatRange(min=0, min_open=True),
     help="Fetch nothing new after so long; what was fetched is published, the next sync goes on.",
 )
+@click.option(
+    "--publish-every",
+    type=click.FloatRange(min=0),
+    metavar="SECONDS",
+    help="Publish what was fetched after so long, and go on; 0 publishes at the end only.  [default: publish_every of "
+    "[sources.wandb] in .dlt/config.toml, else 60]",
+)
 @click.option("--json", "as_json", is_flag=True, help="Write the report as JSON.")
 def sync(projects: tuple[str, ...], warehouse: Path | str, *, as_json: bool, **scope: Any) -> None:
     """Bring the warehouse up to date with W&B projects: named ones, those a glob matches, or all of an entity.
@@ -65,6 +72,7 @@ def show_report(report: dict[str, Any]) -> None:
         )
         return
     rows = [
+        *([("rounds published", f"{report['rounds']}")] if report["rounds"] > 1 else []),
         ("runs listed", f"{report['runs_listed']:,}"),
         ("runs fetched", f"{report['runs_changed']:,}"),
         ("runs unchanged", f"{report['runs_unchanged']:,}"),

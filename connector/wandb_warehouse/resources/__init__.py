@@ -20,7 +20,7 @@ from wandb_warehouse.resources.coverage import (
 from wandb_warehouse.resources.deadline import Deadline
 from wandb_warehouse.resources.estimate import ProjectEstimate, estimate_project
 from wandb_warehouse.resources.estimate_tables import TablesWanted
-from wandb_warehouse.resources.extraction import Extraction, RunResult
+from wandb_warehouse.resources.extraction import Extraction, RunResult, Session, connected
 from wandb_warehouse.resources.listing import ProjectPath
 from wandb_warehouse.resources.marks import (
     Cursor,
@@ -35,6 +35,7 @@ from wandb_warehouse.resources.marks import (
     Shortfalls,
 )
 from wandb_warehouse.resources.report import ExtractionReport
+from wandb_warehouse.resources.rounds import Rounds
 from wandb_warehouse.resources.scopes import ProjectPattern, Scope, parse_projects, read_projects, resolve
 from wandb_warehouse.resources.wanted import DEFAULT_SAMPLES, HistoryMode, Wanted
 
@@ -66,13 +67,16 @@ __all__ = [
     "ProjectMarks",
     "ProjectPath",
     "ProjectPattern",
+    "Rounds",
     "RunMark",
     "RunResult",
     "Scope",
+    "Session",
     "Shortfalls",
     "TablesWanted",
     "Wanted",
     "column_hints",
+    "connected",
     "estimate_project",
     "extraction_source",
     "parse_projects",
