@@ -4,9 +4,6 @@ import os
 import signal
 import sys
 import traceback
-from collections.abc import Iterator
-from contextlib import contextmanager
-from types import FrameType
 from typing import Any
 
 import click
@@ -15,21 +12,11 @@ from wandb_warehouse.cli.demo import demo
 from wandb_warehouse.cli.planning import plan
 from wandb_warehouse.cli.reading import query, status, views
 from wandb_warehouse.cli.sandbox import sandbox
+from wandb_warehouse.cli.signals import STOPPED, unwinding
 from wandb_warehouse.cli.syncing import sync
 from wandb_warehouse.errors import WarehouseError
 
 __all__ = ["main"]
-
-
-_STOPPED: dict[int, tuple[str, int]] = {
-    signal.SIGINT: ("interrupted; what was published before stands", 130),
-    signal.SIGTERM: ("terminated; what was published before stands", 143),
-}
-"""What to say after a signal, and the exit code."""
-
-
-class _Terminated(BaseException):
-    """SIGTERM arrived: unwind, so that locks and working directories are let go, then exit 143."""
 
 
 class _ReaderLeft(BaseException):
@@ -78,7 +65,7 @@ def main(arguments: list[str] | None = None) -> None:
 
 def _run(arguments: list[str]) -> int:
     debug = "--debug" in arguments
-    with _signals() as received:
+    with unwinding() as received:
         try:
             code = cli.main(args=arguments, prog_name="wandb-warehouse", standalone_mode=False)
             sys.stdout.flush()
@@ -86,29 +73,8 @@ def _run(arguments: list[str]) -> int:
             if debug and not isinstance(error, click.exceptions.Exit):
                 traceback.print_exc()
             # Libraries turn an interrupt into errors of their own: what arrived counts, not what became of it.
-            return _say(*_STOPPED[received[-1]]) if received else _ended_by(error)
+            return _say(*STOPPED[received[-1]]) if received else _ended_by(error)
     return code if isinstance(code, int) else 0
-
-
-@contextmanager
-def _signals() -> Iterator[list[int]]:
-    """Let SIGINT and SIGTERM unwind the command, and note which arrived; what is ignored stays ignored."""
-    received: list[int] = []
-
-    def stop(number: int, _frame: FrameType | None) -> None:
-        received.append(number)
-        raise KeyboardInterrupt if number == signal.SIGINT else _Terminated
-
-    previous = {
-        number: signal.signal(number, stop)
-        for number in _STOPPED
-        if signal.getsignal(number) is not signal.SIG_IGN
-    }
-    try:
-        yield received
-    finally:
-        for number, handler in previous.items():
-            signal.signal(number, handler)
 
 
 def _ended_by(error: BaseException) -> int:
@@ -117,7 +83,7 @@ def _ended_by(error: BaseException) -> int:
         case click.exceptions.Exit():
             return error.exit_code
         case click.Abort() | KeyboardInterrupt():
-            return _say(*_STOPPED[signal.SIGINT])
+            return _say(*STOPPED[signal.SIGINT])
         case click.ClickException():
             return _say(_one_line(error), error.exit_code)
         case WarehouseError():

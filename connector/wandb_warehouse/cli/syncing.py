@@ -8,6 +8,7 @@ import click
 from wandb_warehouse.cli.options import destination_option, scope_options, warehouse_option
 from wandb_warehouse.cli.render import console, errors, write_json, write_table
 from wandb_warehouse.cli.scope import sync_options
+from wandb_warehouse.cli.signals import ending_in_time
 
 __all__ = ["show_report", "sync"]
 
@@ -39,9 +40,11 @@ def sync(projects: tuple[str, ...], warehouse: Path | str, *, as_json: bool, **s
     Without arguments: WANDB_ENTITY and WANDB_PROJECT, or else the projects of [sources.wandb] in .dlt/config.toml.
     """
     from wandb_warehouse.cli.progress import watch_sync
+    from wandb_warehouse.sync import abandon
     from wandb_warehouse.sync import sync as run_sync
 
-    report = run_sync(sync_options(projects, warehouse, **scope), watch_sync(errors()))
+    with ending_in_time(abandon):
+        report = run_sync(sync_options(projects, warehouse, **scope), watch_sync(errors()))
     if as_json:
         write_json(report.to_dict())
     else:

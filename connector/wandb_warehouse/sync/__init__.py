@@ -6,7 +6,7 @@ copy of it, and the result replaces the published file in one rename. Whatever f
 
 from wandb_warehouse.sync.held import Held
 from wandb_warehouse.sync.options import PUBLISH_EVERY, SyncOptions
-from wandb_warehouse.sync.orchestration import sync
+from wandb_warehouse.sync.orchestration import abandon, sync
 from wandb_warehouse.sync.report import SyncReport, SyncWatch
 
-__all__ = ["PUBLISH_EVERY", "Held", "SyncOptions", "SyncReport", "SyncWatch", "sync"]
+__all__ = ["PUBLISH_EVERY", "Held", "SyncOptions", "SyncReport", "SyncWatch", "abandon", "sync"]

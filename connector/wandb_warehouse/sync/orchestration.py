@@ -2,8 +2,8 @@
 
 import gc
 import glob
+import secrets
 import shutil
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
@@ -27,7 +27,7 @@ from wandb_warehouse.sync.options import LOGGED, SyncOptions
 from wandb_warehouse.sync.report import PhaseClock, SyncReport, SyncWatch, fill
 from wandb_warehouse.warehouse import Store, open_store
 
-__all__ = ["sync"]
+__all__ = ["abandon", "sync"]
 
 _UPKEEP_SHARE = 10
 """A round fetches for at least so many times the time that copying, proving and publishing took the last one."""
@@ -187,16 +187,45 @@ def _working_directory(store: Store) -> Iterator[Path]:
     try:
         for stale in folder.glob(f"{glob.escape(prefix)}*"):
             shutil.rmtree(stale, ignore_errors=True)
-        work = Path(tempfile.mkdtemp(prefix=prefix, dir=folder))
     except OSError as error:
-        raise StoreError(
-            f"cannot work in {folder}: {error.strerror}",
-            mend="choose a --warehouse in a directory you may write to",
-        ) from error
+        raise _cannot_work(folder, error) from error
+    # Named before it is made: an interrupt may come at any moment.
+    work = folder / f"{prefix}{secrets.token_hex(4)}"
+    _WORKING.add(work)
     try:
+        try:
+            work.mkdir(mode=0o700)
+        except OSError as error:
+            raise _cannot_work(folder, error) from error
         yield work
     finally:
-        shutil.rmtree(work, ignore_errors=True)
+        try:
+            shutil.rmtree(work, ignore_errors=True)
+        finally:
+            shutil.rmtree(
+                work, ignore_errors=True
+            )  # an interrupt may have come in the middle of the first time
+            _WORKING.discard(work)
+
+
+def _cannot_work(folder: Path, error: OSError) -> StoreError:
+    return StoreError(
+        f"cannot work in {folder}: {error.strerror}",
+        mend="choose a --warehouse in a directory you may write to",
+    )
+
+
+_WORKING: set[Path] = set()
+"""Working directories of the syncs under way in this process."""
+
+
+def abandon() -> None:
+    """Remove the working directories of the syncs under way in this process, which is about to end."""
+    for work in tuple(_WORKING):
+        for _ in range(20):  # other threads still write into it
+            shutil.rmtree(work, ignore_errors=True)
+            if not work.exists():
+                break
 
 
 @contextmanager
