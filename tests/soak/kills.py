@@ -467,10 +467,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--kills", type=int, default=500)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--minutes", type=float, default=12)
+    parser.add_argument("--signals", action="store_true", help="send SIGTERM and SIGINT instead of SIGKILL")
     parser.add_argument("--json", type=Path, metavar="FILE")
     given = parser.parse_args(arguments)
     with tempfile.TemporaryDirectory(prefix="wandb-warehouse-kills-") as folder:
-        results = kill_syncs(given.kills, seed=given.seed, minutes=given.minutes, folder=Path(folder))
+        results = kill_syncs(
+            given.kills,
+            seed=given.seed,
+            minutes=given.minutes,
+            folder=Path(folder),
+            sent=(signal.SIGTERM, signal.SIGINT) if given.signals else (signal.SIGKILL,),
+        )
     if given.json:
         given.json.write_text(json.dumps(results.to_dict(), indent=2) + "\n")
     sys.stdout.write(json.dumps(results.to_dict(), indent=2) + "\n" + results.markdown() + "\n")
