@@ -5,6 +5,7 @@ then starts in milliseconds. Both are driven by JSON lines.
 """
 
 import contextlib
+import gc
 import hashlib
 import json
 import os
@@ -101,6 +102,7 @@ def _forks() -> None:
     """Fork syncs, and wait for them."""
     for name in _HEAVY:
         import_module(f"wandb_warehouse.{name}")
+    gc.freeze()  # or the first collection of each child copies all that is shared with it
     threads = len(list(Path("/proc/self/task").iterdir()))
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
