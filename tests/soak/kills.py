@@ -119,6 +119,10 @@ class Results:
     """P9: second syncs that were not refused as they must be."""
     refused: int = 0
     slowest_refusal: float = 0.0
+    signalled: int = 0
+    """Of the kills, those by SIGTERM and SIGINT."""
+    slowest_end: float = 0.0
+    """Seconds from a signal to the end of the process."""
     left_behind: list[str] = field(default_factory=list)
     """What lay about after the sync that followed a kill."""
 
@@ -135,6 +139,12 @@ class Results:
     def markdown(self) -> str:
         """A row for each promise."""
         kinds = ", ".join(f"{count} {name}" for name, count in self.by_destination.most_common())
+        if self.signalled:
+            return (
+                f"| signals | {self.signalled} by SIGTERM and SIGINT ({kinds}), seed {self.seed}, the slowest ended in "
+                f"{self.slowest_end:.1f} s | {len(self.differences)} differences, {len(self.torn)} torn, "
+                f"{len(self.left_behind)} left behind |"
+            )
         return "\n".join(
             (
                 (
@@ -365,12 +375,18 @@ class _Kill:
         if not reached:
             results.kills -= 1
             results.not_reached += 1
+        ended_at = time.time()
         state = state_of(self._warehouse)
         names = {scene.before: "before", scene.after: "after"} | dict.fromkeys(scene.between, "between")
         results.state_after_kill[names.get(state, "torn")] += 1
         if state not in names:
             results.torn.append(f"{where}: {state[:200]}")
         if sent != signal.SIGKILL and reached:
+            results.signalled += 1
+            took = ended_at - (self._place / "told").stat().st_mtime
+            results.slowest_end = max(results.slowest_end, round(took, 2))
+            if took > 10:
+                results.differences.append(f"{where}: it ended {took:.1f} s after {sent.name}")
             expected = {128 + sent} if side != "during" else {128 + sent, 0}
             if code not in expected and not (code == 0 and state == scene.after):
                 results.differences.append(

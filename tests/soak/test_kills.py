@@ -52,6 +52,7 @@ def test_a_signal_ends_a_sync_cleanly_at_any_moment(tmp_path: Path) -> None:
         chosen=[Situation(0, "duckdb", batches=True)],
         sent=(signal.SIGTERM, signal.SIGINT),
     )
+    assert results.signalled + results.not_reached == 4
     assert (results.differences, results.torn, results.left_behind) == ([], [], [])
 
 
