@@ -75,7 +75,7 @@ def show_report(report: dict[str, Any]) -> None:
         )
         return
     rows = [
-        *([("rounds published", f"{report['rounds']}")] if report["rounds"] > 1 else []),
+        *([("rounds", f"{report['rounds']}")] if report["rounds"] > 1 else []),
         ("runs listed", f"{report['runs_listed']:,}"),
         ("runs fetched", f"{report['runs_changed']:,}"),
         ("runs unchanged", f"{report['runs_unchanged']:,}"),
