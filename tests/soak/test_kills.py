@@ -36,8 +36,8 @@ def test_a_killed_sync_is_made_good_by_the_next(tmp_path: Path) -> None:
         Situation(0, "duckdb", deletes=True),
         Situation(1, "filesystem"),
     ]
-    results = kill_syncs(10, seed=11, minutes=3, folder=tmp_path, per_situation=5, chosen=chosen)
-    assert results.kills + results.not_reached == 10
+    results = kill_syncs(6, seed=11, minutes=3, folder=tmp_path, per_situation=3, chosen=chosen)
+    assert results.kills + results.not_reached == 6
     assert set(results.by_destination) == {"duckdb", "filesystem"}
     assert (results.differences, results.torn, results.overlaps, results.left_behind) == ([], [], [], [])
 
@@ -45,14 +45,14 @@ def test_a_killed_sync_is_made_good_by_the_next(tmp_path: Path) -> None:
 def test_a_signal_ends_a_sync_cleanly_at_any_moment(tmp_path: Path) -> None:
     """SIGTERM and SIGINT leave a whole state and nothing beside it, with the exit code of the signal."""
     results = kill_syncs(
-        4,
+        2,
         seed=12,
         minutes=3,
         folder=tmp_path,
         chosen=[Situation(0, "duckdb", batches=True)],
         sent=(signal.SIGTERM, signal.SIGINT),
     )
-    assert results.signalled + results.not_reached == 4
+    assert results.signalled + results.not_reached == 2
     assert (results.differences, results.torn, results.left_behind) == ([], [], [])
 
 
@@ -72,7 +72,7 @@ def test_a_signal_ends_a_long_statement(box: Sandbox, tmp_path: Path) -> None:
         try:
             assert process.stdout is not None
             assert process.stdout.readline() == "begun\n"
-            time.sleep(0.2)
+            time.sleep(1)  # the statement runs
             process.send_signal(signal.SIGTERM)
             started = time.monotonic()
             _, said = process.communicate(timeout=20)
