@@ -8,7 +8,7 @@ export UV_NO_PROGRESS := 1
 export UV_COMPILE_BYTECODE := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-syncs test-rooms test-fast lint format types bench audit clean
+.PHONY: help setup demo test test-syncs test-rooms test-fast lint format types bench soak audit clean
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -54,6 +54,9 @@ types: setup ## mypy --strict
 
 bench: setup ## measure everything against the official client (40 minutes); writes docs/benchmarks.md
 	@$(RUN) python -m benchmarks.run
+
+soak: setup ## the long tests of what is promised: kills, signals (15 minutes); writes tests/soak/results.json
+	@$(RUN) python -m tests.soak.run
 
 audit: setup ## known vulnerabilities of what the lock holds, and its bill of materials (dist/sbom.cdx.json)
 	@mkdir -p dist

@@ -166,6 +166,19 @@ def test_projects_that_are_no_paths_are_refused(empty_home: Path, projects: str)
         load_settings()
 
 
+def test_the_interval_of_publishing(empty_home: Path) -> None:
+    """A number of seconds, 0 for never; anything else is refused, and nothing is set where it is not."""
+    config = empty_home / ".dlt" / "config.toml"
+    assert load_settings().publish_every is None
+    for text, seconds in (("90", 90.0), ("0", 0.0), ("1.5", 1.5)):
+        config.write_text(f"[sources.wandb]\npublish_every = {text}\n")
+        assert load_settings().publish_every == seconds
+    for text in ('"90"', "-1", "true", "inf", "nan", "[]"):
+        config.write_text(f"[sources.wandb]\npublish_every = {text}\n")
+        with pytest.raises(ConfigError, match="publish_every"):
+            load_settings()
+
+
 @pytest.mark.parametrize("text", ["sources = 1", "[sources]\nwandb = 2", "[other]\nx = 1", ""])
 def test_a_file_without_our_section_is_empty(empty_home: Path, text: str) -> None:
     """Other tools' tables are none of ours."""

@@ -50,6 +50,8 @@ class Settings:
     """What to sync when nothing is named: `entity/project` or `entity` (`.dlt/config.toml`)."""
     destination: str | None = None
     """`duckdb` or `filesystem` (dlt's `destination_type`); None where nothing is configured."""
+    publish_every: float | None = None
+    """Seconds after which a sync publishes and goes on, 0 for at the end only (`.dlt/config.toml`)."""
 
 
 def load_settings(destination: str | None = None) -> Settings:
@@ -71,6 +73,7 @@ def load_settings(destination: str | None = None) -> Settings:
         entity=_environment("WANDB_ENTITY"),
         project=_environment("WANDB_PROJECT"),
         projects=tuple(projects),
+        publish_every=_configured_seconds("publish_every"),
     )
 
 
@@ -142,6 +145,18 @@ _DESTINATION_PLACES = {
     "filesystem": ("bucket_url", DEFAULT_LAKE),
 }
 """Each destination's place: the name dlt has for it in `[destination.<destination>]`, and the default."""
+
+
+def _configured_seconds(name: str) -> float | None:
+    found = _dlt("config.toml").get(name)
+    if found is None:
+        return None
+    if isinstance(found, bool) or not isinstance(found, int | float) or not 0 <= found < float("inf"):
+        raise ConfigError(
+            f"{name} in {_dlt_dir() / 'config.toml'} is no number of seconds",
+            mend=f"write it like {name} = 60, or 0 for never",
+        )
+    return float(found)
 
 
 def _configured(name: str, *places: tuple[str, ...]) -> str | None:

@@ -42,6 +42,7 @@ def facts(box: Sandbox) -> tuple[int, int]:
         (("--max-table-mb", "5"), ["together with --tables"]),
         (("--tables", "--max-table-mb", "0"), ["--max-table-mb"]),
         (("--max-minutes", "0"), ["--max-minutes"]),
+        (("--publish-every", "-1"), ["--publish-every"]),
         (("--history", "some"), ["sampled"]),
     ],
     ids=str,
@@ -104,6 +105,20 @@ def test_time_that_was_up_is_said(cli: Cli, connected: Sandbox, home: Path) -> N
     runs = facts(connected)[0]
     assert query(home, "SELECT count(*) FROM run_ledger WHERE state = 'ok'") == [(runs,)]
     assert "nothing new" in cli("sync", PATH).out
+
+
+def test_a_sync_that_published_several_times_says_so(cli: Cli, connected: Sandbox, home: Path) -> None:
+    """The interval comes from the option, or else from .dlt/config.toml; the report counts the rounds."""
+    chosen = ("--resources", "runs,run_config", "--history", "none", "--json")
+    (home / ".dlt").mkdir()
+    (home / ".dlt" / "config.toml").write_text("[sources.wandb]\npublish_every = 0.0000001\n")
+    assert json.loads(cli("sync", "sandbox", *chosen).out)["rounds"] == 1  # one project, one batch of details
+    other = ("--history", "none", "--resources", "runs,files,sweeps", "--full-refresh")
+    ended = cli("sync", PATH, *other)
+    assert ended.code == 0
+    assert "rounds" in ended.out
+    assert "left for the next sync" not in ended.out
+    assert "rounds" not in cli("sync", PATH, *other, "--publish-every", "0").out
 
 
 def test_the_plan_as_json_and_as_a_table(cli: Cli, connected: Sandbox, home: Path) -> None:

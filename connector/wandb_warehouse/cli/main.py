@@ -7,7 +7,6 @@ import sys
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
-from types import FrameType
 from typing import Any
 
 import click
@@ -17,23 +16,13 @@ from wandb_warehouse.cli.planning import plan
 from wandb_warehouse.cli.reading import query, status, views
 from wandb_warehouse.cli.render import printable
 from wandb_warehouse.cli.sandbox import sandbox
+from wandb_warehouse.cli.signals import STOPPED, unwinding
 from wandb_warehouse.cli.syncing import sync
 from wandb_warehouse.cli.verifying import doctor, verify
 from wandb_warehouse.client import redact
 from wandb_warehouse.errors import WarehouseError
 
 __all__ = ["main"]
-
-
-_STOPPED: dict[int, tuple[str, int]] = {
-    signal.SIGINT: ("interrupted; what was published before stands", 130),
-    signal.SIGTERM: ("terminated; what was published before stands", 143),
-}
-"""What to say after a signal, and the exit code."""
-
-
-class _Terminated(BaseException):
-    """SIGTERM arrived: unwind, so that locks and working directories are let go, then exit 143."""
 
 
 class _ReaderLeft(BaseException):
@@ -83,7 +72,7 @@ def main(arguments: list[str] | None = None) -> None:
 
 def _run(arguments: list[str]) -> int:
     debug = "--debug" in arguments
-    with _private_files(), _signals() as received:
+    with _private_files(), unwinding() as received:
         try:
             code = cli.main(args=arguments, prog_name="wandb-warehouse", standalone_mode=False)
             sys.stdout.flush()
@@ -91,7 +80,7 @@ def _run(arguments: list[str]) -> int:
             if debug and not isinstance(error, click.exceptions.Exit):
                 click.echo(redact(traceback.format_exc()), err=True, nl=False)
             # Libraries turn an interrupt into errors of their own: what arrived counts, not what became of it.
-            return _say(*_STOPPED[received[-1]]) if received else _ended_by(error)
+            return _say(*STOPPED[received[-1]]) if received else _ended_by(error)
     return code if isinstance(code, int) else 0
 
 
@@ -108,34 +97,13 @@ def _private_files() -> Iterator[None]:
         os.umask(umask)
 
 
-@contextmanager
-def _signals() -> Iterator[list[int]]:
-    """Let SIGINT and SIGTERM unwind the command, and note which arrived; what is ignored stays ignored."""
-    received: list[int] = []
-
-    def stop(number: int, _frame: FrameType | None) -> None:
-        received.append(number)
-        raise KeyboardInterrupt if number == signal.SIGINT else _Terminated
-
-    previous = {
-        number: signal.signal(number, stop)
-        for number in _STOPPED
-        if signal.getsignal(number) is not signal.SIG_IGN
-    }
-    try:
-        yield received
-    finally:
-        for number, handler in previous.items():
-            signal.signal(number, handler)
-
-
 def _ended_by(error: BaseException) -> int:
     """Say in one line what ended the command, and give the exit code."""
     match error:
         case click.exceptions.Exit():
             return error.exit_code
         case click.Abort() | KeyboardInterrupt():
-            return _say(*_STOPPED[signal.SIGINT])
+            return _say(*STOPPED[signal.SIGINT])
         case click.ClickException():
             return _say(_one_line(error), error.exit_code)
         case WarehouseError():

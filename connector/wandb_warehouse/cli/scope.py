@@ -25,6 +25,7 @@ def sync_options(
     console_logs: bool,
     tables: bool,
     max_table_mb: float | None,
+    publish_every: float | None = None,
     **plain: Any,
 ) -> "SyncOptions":
     """Read the options that `scope_options` declares; `plain` ones are options of a sync by the same name.
@@ -35,8 +36,11 @@ def sync_options(
     """
     from wandb_warehouse.arrow import Selection
     from wandb_warehouse.resources import DEFAULT_SAMPLES, MAX_TABLE_BYTES, parse_projects
-    from wandb_warehouse.sync import SyncOptions
+    from wandb_warehouse.sync import PUBLISH_EVERY, SyncOptions
 
+    if publish_every is None:
+        configured = load_settings().publish_every
+        publish_every = PUBLISH_EVERY if configured is None else configured
     if samples is not None and plain["history"] != "sampled":
         raise ConfigError("--samples is of no use here", mend="give it together with --history sampled")
     named = _parse_resources(resources)
@@ -64,6 +68,7 @@ def sync_options(
             )
             if given
         ),
+        publish_every=publish_every,
         max_table_bytes=MAX_TABLE_BYTES if max_table_mb is None else round(max_table_mb * 1e6),
         **plain,
     )

@@ -9,6 +9,7 @@ import click
 from wandb_warehouse.cli.options import destination_option, scope_options, warehouse_option
 from wandb_warehouse.cli.render import console, errors, write_json, write_table
 from wandb_warehouse.cli.scope import sync_options
+from wandb_warehouse.cli.signals import ending_in_time
 
 __all__ = ["show_report", "sync"]
 
@@ -42,6 +43,13 @@ def _mode(context: click.Context, parameter: click.Parameter, given: str | None)
     show_default="0600",
     help="Permissions of what is published: 0640 shares it with your group. Give it every time.",
 )
+@click.option(
+    "--publish-every",
+    type=click.FloatRange(min=0),
+    metavar="SECONDS",
+    help="Publish what was fetched after so long, and go on; 0 publishes at the end only.  [default: publish_every of "
+    "[sources.wandb] in .dlt/config.toml, else 60]",
+)
 @click.option("--json", "as_json", is_flag=True, help="Write the report as JSON.")
 def sync(projects: tuple[str, ...], warehouse: Path | str, *, as_json: bool, **scope: Any) -> None:
     """Bring the warehouse up to date with W&B projects: named ones, those a glob matches, or all of an entity.
@@ -51,9 +59,11 @@ def sync(projects: tuple[str, ...], warehouse: Path | str, *, as_json: bool, **s
     Without arguments: WANDB_ENTITY and WANDB_PROJECT, or else the projects of [sources.wandb] in .dlt/config.toml.
     """
     from wandb_warehouse.cli.progress import watch_sync
+    from wandb_warehouse.sync import abandon
     from wandb_warehouse.sync import sync as run_sync
 
-    report = run_sync(sync_options(projects, warehouse, **scope), watch_sync(errors()))
+    with ending_in_time(abandon):
+        report = run_sync(sync_options(projects, warehouse, **scope), watch_sync(errors()))
     if as_json:
         write_json(report.to_dict())
     else:
@@ -84,6 +94,7 @@ def show_report(report: dict[str, Any]) -> None:
         )
         return
     rows = [
+        *([("rounds", f"{report['rounds']}")] if report["rounds"] > 1 else []),
         ("runs listed", f"{report['runs_listed']:,}"),
         ("runs fetched", f"{report['runs_changed']:,}"),
         ("runs unchanged", f"{report['runs_unchanged']:,}"),

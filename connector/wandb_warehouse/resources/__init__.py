@@ -21,7 +21,7 @@ from wandb_warehouse.resources.deadline import Deadline
 from wandb_warehouse.resources.details import Detail, read_details
 from wandb_warehouse.resources.estimate import ProjectEstimate, estimate_project
 from wandb_warehouse.resources.estimate_tables import TablesWanted
-from wandb_warehouse.resources.extraction import Extraction, RunResult
+from wandb_warehouse.resources.extraction import Extraction, RunResult, Session, connected
 from wandb_warehouse.resources.listing import LAG, TERMINAL_STATES, Listing, ProjectPath, list_project
 from wandb_warehouse.resources.marks import (
     Cursor,
@@ -36,6 +36,7 @@ from wandb_warehouse.resources.marks import (
     Shortfalls,
 )
 from wandb_warehouse.resources.report import ExtractionReport
+from wandb_warehouse.resources.rounds import Rounds
 from wandb_warehouse.resources.scopes import (
     OF_ONE_PROJECT,
     ProjectPattern,
@@ -79,13 +80,16 @@ __all__ = [
     "ProjectMarks",
     "ProjectPath",
     "ProjectPattern",
+    "Rounds",
     "RunMark",
     "RunResult",
     "Scope",
+    "Session",
     "Shortfalls",
     "TablesWanted",
     "Wanted",
     "column_hints",
+    "connected",
     "estimate_project",
     "extraction_source",
     "list_project",

@@ -22,6 +22,7 @@ from wandb_warehouse.resources.marks import HeldTables, Marks, Shortfalls
 from wandb_warehouse.resources.readers import PROJECT_READERS
 from wandb_warehouse.resources.reading import REFUSED, WHOLE, Outcome, ProjectWork, TableReading, reason_of
 from wandb_warehouse.resources.report import ExtractionReport
+from wandb_warehouse.resources.rounds import Rounds
 from wandb_warehouse.resources.spool import Part, TableSpool
 
 __all__ = [
@@ -110,6 +111,8 @@ class Coverage:
         options: CoverageOptions,
         selection: Selection,
         deadline: Deadline,
+        *,
+        rounds: Rounds,
     ) -> None:
         self.selection = selection
         self.outcomes: dict[str, Outcome] = {}
@@ -119,6 +122,7 @@ class Coverage:
         self._report = report
         self._options = options
         self._deadline = deadline
+        self._rounds = rounds
         self._begun = False
         self._projects: list[ProjectWork] = []
         self._logged: dict[str, tuple[list[Part], Outcome, list[_Concluded]]] = {}
@@ -157,11 +161,21 @@ class Coverage:
 
     def is_due(self) -> bool:
         """Tell whether a wanted table owes anything."""
+        return any(self.owes(project.path) for project in self._projects)
+
+    def owes(self, path: ProjectPath) -> bool:
+        """Tell whether a wanted table owes anything of a project, beside what this sync tried in vain."""
         return any(
             self._owed(name, project) is None or self._owed(name, project)
             for name in self._options.tables - self._options.skipped
             for project in self._projects
+            if project.path == path
         )
+
+    @property
+    def read_anything(self) -> bool:
+        """Whether anything of any table was read."""
+        return any(outcome.rows or outcome.projects or outcome.keys for outcome in self.outcomes.values())
 
     async def read(self, client: WandbClient, name: str, folder: Path) -> list[Part]:
         """Read what a table owes; a run or project that cannot be read is named in the report, and owed still."""
@@ -178,9 +192,8 @@ class Coverage:
                 if self.leaves(name):
                     continue
                 self._report.phase = name.replace("_", " ")
-                project.pending[name] = await TableReading(
-                    self, client, name, project, spool=spool, outcome=outcome
-                ).read(owed)
+                reading = TableReading(self, client, name, project, spool=spool, outcome=outcome)
+                project.pending[name] = await reading.read(owed) | self._given_up(name, project)
                 self._marks.record_pending(project.path.entity, project.path.project, project.pending)
             return spool.close()
 
@@ -208,7 +221,7 @@ class Coverage:
             }
         parts, self.outcomes[name], found = self._logged.pop(name)
         for project, left, held in found:
-            project.pending[name] = set(left)
+            project.pending[name] = left | self._given_up(name, project)
             project.pending[name + _READ_AS] = {self._read_as}
             entity, title = project.path.entity, project.path.project
             self._marks.record_pending(entity, title, project.pending)
@@ -243,7 +256,15 @@ class Coverage:
         left = project.pending.get(name)
         if name in _LOGGED and project.pending.get(name + _READ_AS) != {self._read_as}:
             return None
-        return left if left is None or WHOLE in left else left & project.held
+        if left is None:
+            return None
+        gave_up = self._rounds.gave_up(project.path, name)
+        left = set() if WHOLE in gave_up else left - gave_up
+        return left if WHOLE in left else left & project.held
+
+    def _given_up(self, name: str, project: ProjectWork) -> set[str]:
+        """What is owed although this sync tries it no more."""
+        return project.pending.get(name, set()) & self._rounds.gave_up(project.path, name)
 
     def quarantine(self, place: str, name: str, reason: str) -> None:
         """Name in the report what could not be read."""

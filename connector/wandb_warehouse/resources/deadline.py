@@ -19,3 +19,10 @@ class Deadline:
     def passed(self, share: float = 1.0) -> bool:
         """Tell whether this part of the time is over."""
         return self.seconds is not None and time.monotonic() - self.started >= share * self.seconds
+
+    def within(self, seconds: float | None) -> "Deadline":
+        """Give a deadline so many seconds from now, or when this one is over; None for no other than this one."""
+        if self.seconds is None:
+            return Deadline(seconds)
+        left = max(0.0, self.started + self.seconds - time.monotonic())
+        return Deadline(left if seconds is None else min(left, seconds))

@@ -40,15 +40,17 @@ from wandb_warehouse.resources.history import HistoryReader, HistoryTask, RunOut
 from wandb_warehouse.resources.listing import Listing, ProjectPath, list_project
 from wandb_warehouse.resources.marks import Cursor, Marks, ProjectMarks, RunMark
 from wandb_warehouse.resources.report import ExtractionReport
+from wandb_warehouse.resources.rounds import Rounds
 from wandb_warehouse.resources.sampling import SampleOutcome, SampleReader, SampleTask
 from wandb_warehouse.resources.scopes import OF_ONE_PROJECT, Scope, read_projects, resolve
 from wandb_warehouse.resources.spool import Part, TableSpool
 from wandb_warehouse.resources.wanted import DEFAULT_SAMPLES, HistoryMode, Wanted
 from wandb_warehouse.schema import TABLES
 
-__all__ = ["Extraction", "HistoryMode", "RunResult"]
+__all__ = ["Extraction", "HistoryMode", "RunResult", "Session", "connected"]
 
-_Session = tuple[EventLoopThread, WandbClient]
+Session = tuple[EventLoopThread, WandbClient]
+"""A client, and the loop that it works in."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,12 +99,15 @@ class _Details:
     projects: list[ProjectPath] = field(default_factory=list)
     unfinished: set[ProjectPath] = field(default_factory=set)
     """Projects of which not every run was looked at: their cursor must not move."""
+    looked_at: set[RunRef] = field(default_factory=set)
+    """Runs whose details were asked for."""
 
 
 class Extraction:
     """What W&B holds beyond the marks of one destination, as parquet part files.
 
-    As a context manager it keeps one connection for both phases; without, each phase opens its own.
+    As a context manager it keeps one connection for both phases; without, each phase opens its own. Where it is one of
+    the rounds of a sync, it is given what they share: the session, the report, and what the rounds before did.
     """
 
     def __init__(
@@ -122,9 +127,13 @@ class Extraction:
         deadline: Deadline = Deadline(),  # noqa: B008 - without seconds it never passes
         coverage: CoverageOptions = CoverageOptions(),  # noqa: B008 - frozen: one shared default is safe
         numbers: Numbers | None = None,
+        session: Session | None = None,
+        report: ExtractionReport | None = None,
+        rounds: Rounds | None = None,
     ) -> None:
         self.scopes = tuple(projects)
-        self.report = ExtractionReport()
+        self.report = report or ExtractionReport()
+        self.report.begin()
         self.results: list[RunResult] = []
         self._open_client = open_client
         self._marks = marks
@@ -137,16 +146,18 @@ class Extraction:
         self._numbers = numbers
         self.left: set[RunRef] = set()
         """Runs whose history was left for the next sync."""
-        self.coverage = Coverage(marks, self.report, coverage, selection, deadline)
+        self._rounds = rounds or Rounds()
+        self.coverage = Coverage(marks, self.report, coverage, selection, deadline, rounds=self._rounds)
         self._details: _Details | None = None
         self._outcomes: Mapping[RunRef, RunOutcome] = {}
         self._counts: Mapping[RunRef, RunCount] = {}
         self._sampled: Mapping[RunRef, SampleOutcome] = {}
         self._stack = ExitStack()
-        self._held: _Session | None = None
+        self._held = session
 
     def __enter__(self) -> Self:
-        self._held = self._stack.enter_context(_connected(self._open_client))
+        if self._held is None:
+            self._held = self._stack.enter_context(connected(self._open_client))
         return self
 
     def __exit__(
@@ -210,8 +221,30 @@ class Extraction:
         self._conclude(details)
 
     def started_at(self) -> datetime:
-        """Server time when the first project was listed."""
-        return min(self._phase_one().started.values())
+        """Server time when the first project was listed, in the first round of a sync."""
+        self._phase_one()
+        return min(self._rounds.started.values())
+
+    def end_round(self) -> bool:
+        """Take note for the next round of what this one did; tell whether it was anything."""
+        details = self._phase_one()
+        homes = {(run.entity, run.project) for run in self.left}
+        finished = [
+            path
+            for path in details.started
+            if path not in details.unfinished
+            and (path.entity, path.project) not in homes
+            and not self.coverage.owes(path)
+        ]
+        ended = self._rounds.end(
+            begun=details.started,
+            concluded=details.looked_at - self.left,
+            finished=finished,
+            short=self.coverage.short,
+            histories=len(self._outcomes) + len(self._sampled),
+            left=len(self.left),
+        )
+        return ended or self.coverage.read_anything
 
     def _leave(self, tasks: Sequence[HistoryTask | SampleTask], done: Collection[RunRef]) -> None:
         """Note which runs were left because the time was up."""
@@ -224,13 +257,13 @@ class Extraction:
             self._result(moved, details, self._outcomes.get(moved.run), self._counts.get(moved.run))
             for moved in details.moved
         ]
-        for path, started in details.started.items():
+        for path in details.started:
             marks = {
                 result.run.run_id: result.mark
                 for result in self.results
                 if (result.run.entity, result.run.project) == (path.entity, path.project)
             }
-            cursor: Cursor | None = Cursor(started, Cursor.text(self._filters))
+            cursor: Cursor | None = Cursor(self._rounds.started[path], Cursor.text(self._filters))
             if path in details.unfinished:
                 cursor = self._marks.project(path.entity, path.project).cursor
             if cursor is not None:  # nothing is remembered of a new project that was not read to its end
@@ -294,11 +327,11 @@ class Extraction:
         return self._details
 
     @contextmanager
-    def _session(self) -> Iterator[_Session]:
+    def _session(self) -> Iterator[Session]:
         if self._held is not None:
             yield self._held
             return
-        with _connected(self._open_client) as session:
+        with connected(self._open_client) as session:
             yield session
 
     def _work(self) -> Path:
@@ -311,8 +344,15 @@ class Extraction:
         details = _Details()
         with TableSpool(self._work()) as spool:
 
+            def enough() -> bool:
+                tasks = sum((moved.task or moved.sample) is not None for moved in details.moved)
+                limit = self._rounds.enough
+                return self._deadline.passed(DETAILS_SHARE) or (limit is not None and tasks >= limit)
+
             async def read(path: ProjectPath) -> None:
-                if details.started and self._deadline.passed(DETAILS_SHARE):
+                if path in self._rounds.finished:
+                    return
+                if details.started and enough():
                     self.report.projects_left.append(str(path))
                     return
                 self.report.phase = "listing"
@@ -327,10 +367,10 @@ class Extraction:
                     sweep=self._sweep,
                     wanted=self._wanted,
                 )
+                self._rounds.sift(path, listing, marks, self._wanted)
                 details.started[path] = listing.server_time
                 details.unfinished.add(path)
-                self.report.runs_listed += listing.listed
-                self.report.runs_unchanged += listing.listed - len(listing.changed)
+                self.report.runs_listed = sum(self._rounds.listed.values())
                 self.report.phase = "details"
                 before = len(details.moved)
                 looked_at = 0
@@ -344,8 +384,11 @@ class Extraction:
                                     spool.add(name, table)
                                 details.moved += [each for each in moved if each.matters]
                             looked_at += len(found)
+                            details.looked_at |= {
+                                RunRef(path.entity, path.project, detail.run_id) for detail in found
+                            }
                             left = len(listing.changed) - looked_at
-                            if left and self._deadline.passed(DETAILS_SHARE):
+                            if left and enough():
                                 self.report.runs_left += left
                                 break
                         else:
@@ -366,7 +409,9 @@ class Extraction:
             await read_projects(client, paths, read, failed)
             self.report.failed = {name: one_line(error) for name, error in failed.items()}
             details.parts = spool.close()
-        self.report.runs_changed = len(details.moved)
+        self._rounds.moved |= {moved.run for moved in details.moved}
+        self.report.runs_changed = len(self._rounds.moved)
+        self.report.runs_unchanged = self.report.runs_listed - self.report.runs_changed
         return details
 
     def _last_read(self, path: ProjectPath) -> datetime:
@@ -379,7 +424,7 @@ class Extraction:
         moved = details.moved[before:]
         known = [each for each in moved if each.error is None]
         # What is owed counts on where not every run was looked at, and so do the runs that were not.
-        fresh = self._full_refresh and path not in details.unfinished
+        fresh = self._full_refresh and path not in details.unfinished and path not in self._rounds.begun
         held = {} if fresh else self._marks.project(path.entity, path.project).runs
         self.coverage.begin(
             path,
@@ -468,7 +513,8 @@ class Extraction:
 
 
 @contextmanager
-def _connected(open_client: Callable[[], WandbClient]) -> Iterator[_Session]:
+def connected(open_client: Callable[[], WandbClient]) -> Iterator[Session]:
+    """Open a client in a loop of its own."""
     with EventLoopThread() as loop:
         client = open_client()
         loop.call(client.__aenter__())

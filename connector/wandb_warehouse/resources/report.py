@@ -7,7 +7,7 @@ __all__ = ["ExtractionReport"]
 
 @dataclass(slots=True)
 class ExtractionReport:
-    """Counters of one extraction; only ever grown by it, read by anyone at any time."""
+    """Counters of the extractions of one sync; only they write it, anyone reads it at any time."""
 
     runs_listed: int = 0
     runs_changed: int = 0
@@ -30,3 +30,13 @@ class ExtractionReport:
     tables_left: list[str] = field(default_factory=list)
     """Tables beside details and history of which not everything was read, for the same reason."""
     phase: str = "listing"
+
+    def begin(self) -> None:
+        """Forget what the round before left: the next one takes it up."""
+        self.runs_left, self.projects_left, self.tables_left = 0, [], []
+        self.phase = "listing"
+
+    @property
+    def anything_left(self) -> bool:
+        """Whether anything is left because the time was up."""
+        return bool(self.runs_left or self.projects_left or self.tables_left)

@@ -205,7 +205,7 @@ _DECLARED = (
     ),
     Table(
         "sync_log",
-        "one row per published sync",
+        "one row per publishing; a long sync publishes several times",
         (
             Column("generation", "bigint", "1 for the first published sync, then one up"),
             Column(
@@ -215,7 +215,7 @@ _DECLARED = (
             Column("schema_version", "bigint", "version of this vocabulary"),
             Column("package_version", "text", "version of wandb-warehouse"),
             Column("projects", "json", "the projects synced and each one's cursor"),
-            Column("report", "json", "the sync's report: runs, values, bytes, requests, seconds"),
+            Column("report", "json", "the sync's report up to then: rounds, runs, values, bytes, requests"),
         ),
         ("generation",),
         volatile=("started_at", "finished_at", "package_version", "projects", "report", "generation"),

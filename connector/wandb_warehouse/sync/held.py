@@ -50,6 +50,8 @@ class Held:
     """Why tables of a project are not whole, as far as it is owed still."""
     stands_for: Mapping[str, pa.Table] = field(default_factory=dict)
     """What the file's numbers stand for: `run_numbers` and `key_numbers`."""
+    rounds: int = 1
+    """How often the last sync published, up to this generation."""
 
     @classmethod
     def read(cls, warehouse: Path | str) -> "Held":
@@ -72,6 +74,7 @@ class Held:
             },
             {(p["entity"], p["project"]): p.get("short", {}) for p in last.projects},
             found.numbers,
+            int(last.report.get("rounds", 1)),
         )
 
     @cached_property
@@ -93,8 +96,11 @@ class Held:
 
     @property
     def sweeps(self) -> bool:
-        """Whether it is time to list large projects whole."""
-        return self.generation % _SWEEP_EVERY == 0
+        """Whether it is time to list large projects whole: whether the last sync's generations passed a fourth one."""
+        return (
+            self.generation == 0
+            or self.generation // _SWEEP_EVERY != (self.generation - self.rounds) // _SWEEP_EVERY
+        )
 
     def still_short(
         self, now: Mapping[tuple[str, str], Shortfalls], pending: Mapping[tuple[str, str], Pending]

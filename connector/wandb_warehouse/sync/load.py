@@ -22,7 +22,7 @@ from wandb_warehouse.resources import (
 from wandb_warehouse.schema import TABLES
 from wandb_warehouse.sync.held import Held, RunKey, cursors_to_json
 from wandb_warehouse.sync.options import SyncOptions
-from wandb_warehouse.sync.report import SHOWN, PhaseClock, SyncReport, fill
+from wandb_warehouse.sync.report import SHOWN, PhaseClock, Stopwatch, SyncReport, fill
 from wandb_warehouse.warehouse import EXPECTATIONS, Build, Difference, Store
 from wandb_warehouse.warehouse.destinations import build_pipeline
 
@@ -54,6 +54,8 @@ class Load:
         self._work = work
         self._clock = clock
         self._stats = stats
+        self.upkeep = Stopwatch()
+        """Time that a sync takes whatever it loads: for copying what is held, proving and publishing."""
 
     def publish(self, report: SyncReport) -> None:
         """Load, prove, publish; the report gets the generation."""
@@ -73,7 +75,8 @@ class Load:
         self._extraction.report.phase = "loading"
         results = self._extraction.results
         with phase("load"):
-            build = self._store.begin(self._work, self._touched(results), self._numbers.new())
+            with self.upkeep.running():
+                build = self._store.begin(self._work, self._touched(results), self._numbers.new())
             with build.session():
                 self._make_room(build, results)
             pipeline.normalize()
@@ -84,7 +87,7 @@ class Load:
                 build.refresh_metrics(touched)
                 build.write_ledger(self._ledger(build, results))
             self._extraction.report.phase = "proving"
-            with phase("prove"):
+            with phase("prove"), self.upkeep.running():
                 self._prove(build, results)
                 report.runs_proven = len(self._touched(results))
             with phase("publish"):
@@ -101,7 +104,7 @@ class Load:
                     ),
                     report=report.to_dict(),
                 )
-        with phase("publish"):
+        with phase("publish"), self.upkeep.running():
             self._store.publish(build)
 
     def _touched(self, results: Sequence[RunResult]) -> set[RunKey]:

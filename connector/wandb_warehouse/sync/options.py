@@ -20,7 +20,10 @@ from wandb_warehouse.resources import (
 from wandb_warehouse.schema import TABLES
 from wandb_warehouse.warehouse import Destination
 
-__all__ = ["LOGGED", "SyncOptions"]
+__all__ = ["LOGGED", "PUBLISH_EVERY", "SyncOptions"]
+
+PUBLISH_EVERY = 60.0
+"""Seconds of fetching after which a sync publishes and goes on, where nothing else is asked for."""
 
 _HISTORIES = {"full": "history", "sampled": "history_sampled"}
 """The table that each way of reading the history fills."""
@@ -63,6 +66,11 @@ class SyncOptions:
     """Requests at a time; None takes the client's default."""
     max_minutes: float | None = None
     """Minutes after which nothing new is fetched: what was is published, the rest is left for the next sync."""
+    publish_every: float = PUBLISH_EVERY
+    """Seconds of fetching after which what was fetched is published, and the sync goes on; 0 to publish at the end.
+
+    It becomes longer where copying, proving and publishing take more than a tenth of it.
+    """
     opt_in: frozenset[str] = frozenset()
     """Tables to load that are left out otherwise: `console_logs`, `logged_tables`, `logged_table_cells`."""
     metadata_files: bool = False

@@ -1,22 +1,37 @@
-"""One sync from lock to publish: list, extract, load, prove, publish."""
+"""One sync from lock to publish: rounds of list, extract, load, prove, publish, until nothing is left."""
 
 import gc
 import glob
+import secrets
 import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
+import pyarrow as pa
+
 from wandb_warehouse.client import Governor, WandbClient
 from wandb_warehouse.errors import StoreError, WarehouseError
-from wandb_warehouse.resources import CoverageOptions, Deadline, Extraction, KnownMarks
+from wandb_warehouse.resources import (
+    CoverageOptions,
+    Deadline,
+    Extraction,
+    ExtractionReport,
+    KnownMarks,
+    Rounds,
+    Session,
+    connected,
+)
 from wandb_warehouse.sync.held import Held
 from wandb_warehouse.sync.options import LOGGED, SyncOptions
 from wandb_warehouse.sync.report import PhaseClock, SyncReport, SyncWatch, fill
 from wandb_warehouse.warehouse import Store, damage, open_store
 
-__all__ = ["sync"]
+__all__ = ["abandon", "sync"]
+
+_UPKEEP_SHARE = 10
+"""A round fetches for at least so many times the time that copying, proving and publishing took the last one."""
 
 _NOT_THE_LOAD = (WarehouseError, KeyboardInterrupt)
 """What dlt wraps into a failure of its own although the load itself did not fail."""
@@ -25,31 +40,93 @@ _NOT_THE_LOAD = (WarehouseError, KeyboardInterrupt)
 def sync(options: SyncOptions, watch: SyncWatch | None = None) -> SyncReport:
     """Bring a warehouse up to date with the named projects.
 
+    A long sync publishes every `publish_every` seconds: it goes on in rounds, each of which lists, fetches until its
+    time is up, loads, proves and publishes, until nothing is left. A crash costs the last round at most.
+
     Returns:
         The report. A sync that finds nothing new publishes nothing and copies nothing.
 
     Raises:
         BusyError: another sync holds the warehouse.
-        AuthError, RemoteError, ConfigError: W&B could not be read; the warehouse is untouched.
-        StoreError: the disk, the file or the proof; the published file is untouched.
+        AuthError, RemoteError, ConfigError: W&B could not be read; the warehouse is as the last round left it.
+        StoreError: the disk, the file or the proof; likewise.
     """
     clock = PhaseClock()
     deadline = Deadline(None if options.max_minutes is None else 60 * options.max_minutes)
     store = open_store(options.warehouse, options.destination, options.mode)
     report = SyncReport(store.name, [str(path) for path in options.projects])
-    with store.lock(), _as_warehouse_errors(store.name), _working_directory(store) as work, _calm_collector():
-        store.mend(work)
+    governor = Governor() if options.workers is None else Governor(concurrency=options.workers)
+    client = WandbClient(options.connection, governor=governor)
+    counted = ExtractionReport()
+    showing = watch(counted, client.stats) if watch else nullcontext()
+    with (
+        store.lock(),
+        _calm_collector(),
+        _as_warehouse_errors(store.name),
+        connected(lambda: client) as session,
+    ):
+        rounds = _Rounds(options, store, session, counted, clock)
+        with showing:
+            while rounds.go(deadline, report):
+                report.rounds += 1
+        fill(report, counted, client.stats)
+    clock.stop(report)
+    return report
+
+
+class _Rounds:
+    """The rounds of one sync, each from a fresh working directory to a published state."""
+
+    def __init__(
+        self,
+        options: SyncOptions,
+        store: Store,
+        session: Session,
+        counted: ExtractionReport,
+        clock: PhaseClock,
+    ) -> None:
+        self._options = options
+        self._store = store
+        self._session = session
+        self._counted = counted
+        self._clock = clock
+        self._shared = Rounds()
+        self._sweep = options.sweep
+        self._upkeep = 0.0
+
+    def go(self, deadline: Deadline, report: SyncReport) -> bool:
+        """Do one round; tell whether another one is due: something is left, time too, and this one came further."""
+        with _working_directory(self._store) as work:
+            further = self._round(work, deadline.within(self._interval()), report)
+        if not (further and self._counted.anything_left) or deadline.passed():
+            return False
+        # What a round held is not to be there twice; answers make circles with their errors, and dlt's objects too.
+        gc.collect()
+        pa.default_memory_pool().release_unused()
+        return True
+
+    def _interval(self) -> float | None:
+        """Seconds to fetch in a round; None for all the time it takes, as where runs are fetched anew."""
+        wanted = self._options.publish_every
+        if not wanted or self._options.anew:
+            return None
+        return max(wanted, _UPKEEP_SHARE * self._upkeep)
+
+    def _round(self, work: Path, deadline: Deadline, report: SyncReport) -> bool:
+        options = self._options
+        self._store.mend(work)
         if options.mode is not None:
-            store.share()
+            self._store.share()
         anew = options.anew or frozenset()
         held = Held.read(options.warehouse).without(anew)
         tables = Held.tables(options.warehouse, anew) if options.coverage_tables & LOGGED else {}
         marks = KnownMarks(held.marks(), held.pending, tables)
-        governor = Governor() if options.workers is None else Governor(concurrency=options.workers)
-        client = WandbClient(options.connection, governor=governor)
         parts = work / "parts"
         parts.mkdir()
         numbers = held.numbers()
+        if self._sweep is None:
+            self._sweep = held.sweeps  # once for all rounds: what a sweep found is left for the next ones
+        loop, client = self._session
         extraction = Extraction(
             options.projects,
             lambda: client,
@@ -57,7 +134,7 @@ def sync(options: SyncOptions, watch: SyncWatch | None = None) -> SyncReport:
             directory=parts,
             history=options.history_mode,
             filters=options.filters,
-            sweep=held.sweeps if options.sweep is None else options.sweep,
+            sweep=self._sweep,
             full_refresh=options.full_refresh,
             selection=options.selection,
             samples=options.samples,
@@ -70,28 +147,29 @@ def sync(options: SyncOptions, watch: SyncWatch | None = None) -> SyncReport:
                 max_table_bytes=options.max_table_bytes,
             ),
             numbers=numbers,
+            session=(loop, client),
+            report=self._counted,
+            rounds=self._shared,
         )
-        showing = watch(extraction.report, client.stats) if watch else nullcontext()
-        with showing, extraction:
-            with clock.phase("list"):
-                extraction.details()
-            if anew or not extraction.is_empty():
-                from wandb_warehouse.sync.load import Load  # noqa: PLC0415 - imports dlt, which takes its time
+        with self._clock.phase("list"):
+            extraction.details()
+        if anew or not extraction.is_empty():
+            from wandb_warehouse.sync.load import Load  # noqa: PLC0415 - imports dlt, which takes its time
 
-                Load(
-                    options,
-                    store=store,
-                    extraction=extraction,
-                    marks=marks,
-                    held=held,
-                    numbers=numbers,
-                    work=work,
-                    clock=clock,
-                    stats=client.stats,
-                ).publish(report)
-        fill(report, extraction.report, client.stats)
-    clock.stop(report)
-    return report
+            load = Load(
+                options,
+                store=self._store,
+                extraction=extraction,
+                marks=marks,
+                held=held,
+                numbers=numbers,
+                work=work,
+                clock=self._clock,
+                stats=client.stats,
+            )
+            load.publish(report)
+            self._upkeep = load.upkeep.seconds
+        return extraction.end_round()
 
 
 @contextmanager
@@ -115,20 +193,49 @@ def _working_directory(store: Store) -> Iterator[Path]:
     try:
         for stale in folder.glob(f"{glob.escape(prefix)}*"):
             shutil.rmtree(stale, ignore_errors=True)
-        work = Path(tempfile.mkdtemp(prefix=prefix, dir=folder))
     except OSError as error:
-        raise StoreError(
-            f"cannot work in {folder}: {error.strerror}",
-            mend="choose a --warehouse in a directory you may write to",
-        ) from error
+        raise _cannot_work(folder, error) from error
+    # Named before it is made: an interrupt may come at any moment.
+    work = folder / f"{prefix}{secrets.token_hex(4)}"
+    _WORKING.add(work)
     before = tempfile.tempdir
     try:
+        try:
+            work.mkdir(mode=0o700)
+        except OSError as error:
+            raise _cannot_work(folder, error) from error
         # What libraries write for a moment (dlt its statements) lies in the working directory, and goes with it.
         tempfile.tempdir = str(work)
         yield work
     finally:
         tempfile.tempdir = before
-        shutil.rmtree(work, ignore_errors=True)
+        try:
+            shutil.rmtree(work, ignore_errors=True)
+        finally:
+            shutil.rmtree(
+                work, ignore_errors=True
+            )  # an interrupt may have come in the middle of the first time
+            _WORKING.discard(work)
+
+
+def _cannot_work(folder: Path, error: OSError) -> StoreError:
+    return StoreError(
+        f"cannot work in {folder}: {error.strerror}",
+        mend="choose a --warehouse in a directory you may write to",
+    )
+
+
+_WORKING: set[Path] = set()
+"""Working directories of the syncs under way in this process."""
+
+
+def abandon() -> None:
+    """Remove the working directories of the syncs under way in this process, which is about to end."""
+    for work in tuple(_WORKING):
+        for _ in range(20):  # other threads still write into it
+            shutil.rmtree(work, ignore_errors=True)
+            if not work.exists():
+                break
 
 
 @contextmanager

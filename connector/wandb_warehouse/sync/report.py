@@ -10,7 +10,7 @@ from wandb_warehouse.client import Stats
 from wandb_warehouse.errors import PartialError
 from wandb_warehouse.resources import ExtractionReport
 
-__all__ = ["SHOWN", "PhaseClock", "SyncReport", "SyncWatch", "fill"]
+__all__ = ["SHOWN", "PhaseClock", "Stopwatch", "SyncReport", "SyncWatch", "fill"]
 
 SHOWN = 3
 
@@ -22,7 +22,9 @@ class SyncReport:
     warehouse: str
     projects: list[str]
     generation: int | None = None
-    """Number of the published sync; None when nothing had changed and nothing was published."""
+    """Number of what was published, last where that was several times; None when nothing had changed."""
+    rounds: int = 1
+    """How often the sync listed and fetched; it published as often, where there was anything to publish."""
     runs_listed: int = 0
     runs_changed: int = 0
     runs_unchanged: int = 0
@@ -79,6 +81,22 @@ class SyncReport:
 
 SyncWatch = Callable[[ExtractionReport, Stats], AbstractContextManager[None]]
 """Shows a sync while it runs: given what it counts in, returns a context in which to show it."""
+
+
+class Stopwatch:
+    """Sums wall time."""
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+
+    @contextmanager
+    def running(self) -> Iterator[None]:
+        """Count what runs inside."""
+        started = time.monotonic()
+        try:
+            yield
+        finally:
+            self.seconds += time.monotonic() - started
 
 
 class PhaseClock:
