@@ -18,7 +18,8 @@ for project in ("old", "new", "target"):
         out[project] = [run.id for run in api.runs("sandbox/" + project)]
     except ValueError as error:
         out[project] = str(error)
-out["runs"] = {name: found("sandbox/" + name) for name in ("old/kept", "new/kept", "new/moved", "target/moved", "new/gone")}
+asked = ("old/kept", "new/kept", "new/moved", "target/moved", "new/gone")
+out["runs"] = {name: found("sandbox/" + name) for name in asked}
 out["rows"] = [row["loss"] for row in api.run("sandbox/target/moved").scan_history()]
 edited = api.run("sandbox/new/kept")
 out["edited"] = [edited.config["lr"], edited.summary["best"]]
