@@ -167,6 +167,9 @@ class Look:
         """Tell whether a new project is one that is held under another name, and hold it under this one."""
         known = project_id(listing)
         for old in self._marks.names_of(known) if known else ():
+            runs = self._marks.project(*old).runs.keys()
+            if len(runs & listing.seen) < len(runs) / 2:
+                continue  # another server may give the same id to another project
             there = await self._client.internal_id(*old)
             if there is None or (there == known and ProjectPath(*old) not in self._meant):
                 self._marks.rename(old, (path.entity, path.project))
