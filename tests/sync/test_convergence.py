@@ -130,8 +130,9 @@ def test_a_run_the_listing_misses_is_fetched(
         box.add_run(*P, f"r{number}", rows=training(5, seed=number))
     sync(options(box, warehouse))
     box.edit(*P, "r1", config={"late": 1}, quietly=True)
-    _listing_without(monkeypatch, "r1", count_too=True)
-    report = sync(options(box, warehouse))
+    with monkeypatch.context() as patched:
+        _listing_without(patched, "r1", count_too=True)
+        report = sync(options(box, warehouse))
     assert (report.runs_deleted, report.runs_changed) == (0, 1)
     as_new(box, warehouse)
     box.delete(*P, "r2")
