@@ -240,8 +240,9 @@ class WandbClient:
 
     async def internal_id(self, entity: str, project: str) -> str | None:
         """The id a project keeps under every name; None where the key reads no such project, empty for no such ids."""
-        variables: Node = {"entity": entity, "project": project}
-        reply = await self._ask(documents.project_ids, variables, splittable=False)
+        reply = await self._ask(
+            documents.project_ids, {"entity": entity, "project": project}, splittable=False
+        )
         node = reply.data.get("project")
         if not isinstance(node, dict):
             await self.viewer()  # to a refused key no project is shown either
