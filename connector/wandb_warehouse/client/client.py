@@ -161,8 +161,7 @@ class WandbClient:
         """
         seen: set[str] = set()
         fields = documents.NAME if names_only else documents.LIGHT_FIELDS
-        pager = Pager()
-        more = True
+        pager, more = Pager(), True
         while more:
             variables = {
                 "entity": entity,
@@ -240,9 +239,8 @@ class WandbClient:
 
     async def internal_id(self, entity: str, project: str) -> str | None:
         """The id a project keeps under every name; None where the key reads no such project, empty for no such ids."""
-        reply = await self._ask(
-            documents.project_ids, {"entity": entity, "project": project}, splittable=False
-        )
+        names = {"entity": entity, "project": project}
+        reply = await self._ask(documents.project_ids, names, splittable=False)
         node = reply.data.get("project")
         if not isinstance(node, dict):
             await self.viewer()  # to a refused key no project is shown either
