@@ -255,6 +255,58 @@ def test_a_renamed_project_is_taken_up(
     as_new(box, warehouse, named, "e/other")
 
 
+@SLOW
+def test_a_lake_converges_too(box: Sandbox, tmp_path: Path) -> None:
+    """Deleted, renamed with rows to come, and undeleted: a lake then has what a new DuckDB file gets."""
+    lake = tmp_path / "lake"
+    for number in range(3):
+        box.add_run(*P, f"r{number}", rows=training(20, seed=number), config={"n": number})
+    box.add_run("e", "other", "r0", rows=training(3))
+    sync(options(box, lake, "e/p", "e/other"))
+    box.delete(*P, "r2")
+    assert sync(options(box, lake)).runs_deleted == 1
+    assert query(lake, STATES)[-1] == ("r2", True, "deleted")
+    as_new(box, lake, "e/p", "e/other")
+    box.rename_project(*P, "q")
+    box.append_rows("e", "q", "r1", training(5, seed=9, first=20))
+    assert sync(options(box, lake, "e/q")).rows == 5
+    assert query(lake, "SELECT count(*) FROM history WHERE project = 'p'") == [(0,)]
+    box.undelete("e", "q", "r2")
+    assert sync(options(box, lake, "e/q")).runs_restored == 1
+    as_new(box, lake, "e/q", "e/other")
+    box.advance(7 * HOUR)
+    assert not sync(options(box, lake, "e/q")).published
+    box.clear_requests()
+    assert not sync(options(box, lake, "e/q")).published
+    assert len(box.requests) == 1
+
+
+@SLOW
+def test_a_large_project_shows_deletions_when_it_is_swept(
+    box: Sandbox, warehouse: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is asked for what moved says nothing of what is gone or back; a sweep does, and sees quiet edits."""
+    monkeypatch.setattr("wandb_warehouse.resources.listing._PAGE", 5)
+    for number in range(12):
+        box.add_run(*P, f"r{number:02}", rows=training(5, seed=number), created_at="2026-01-01")
+    sync(options(box, warehouse))
+    box.delete(*P, "r03")
+    box.edit(*P, "r04", config={"late": 1}, quietly=True)
+    box.append_rows(*P, "r05", training(5, seed=50, first=5))
+    box.finish(*P, "r05")
+    report = sync(options(box, warehouse))
+    assert (report.runs_listed, report.runs_deleted, report.rows) == (1, 0, 5)
+    assert query(warehouse, "SELECT run_count FROM projects") == [(11,)]
+    box.advance(7 * HOUR)
+    report = sync(options(box, warehouse))
+    assert (report.runs_listed, report.runs_deleted) == (11, 1)
+    as_new(box, warehouse)
+    box.undelete(*P, "r03")
+    box.advance(7 * HOUR)
+    assert sync(options(box, warehouse)).runs_restored == 1
+    as_new(box, warehouse)
+
+
 def test_a_moved_run_is_deleted_here_and_new_there(box: Sandbox, warehouse: Path) -> None:
     """A run that went to another project is marked in the old one and whole in the new one."""
     for number in range(2):
