@@ -75,9 +75,7 @@ def test_a_deleted_run_is_marked_and_comes_back(box: Sandbox, warehouse: Path) -
         (Fault("status", "LookUpRuns", -1, 500), True),
         (Fault("project_null", "LookUpRuns", -1), False),
         pytest.param(Fault("status", "LookUpRuns", -1, 403), False, marks=SLOW),
-        pytest.param(Fault("graphql_error", "LookUpRuns", -1), True, marks=SLOW),
         pytest.param(Fault("graphql_error", "LookUpRuns", -1, "partial"), True, marks=SLOW),
-        pytest.param(Fault("truncate", "LookUpRuns", -1), True, marks=SLOW),
     ],
 )
 def test_no_run_is_deleted_on_doubt(box: Sandbox, warehouse: Path, fault: Fault, published: bool) -> None:

@@ -17,7 +17,8 @@ __all__ = ["Detail", "one_line", "parts", "read_details"]
 T = TypeVar("T")
 
 _RUNS_PER_REQUEST = 250
-_REQUESTS_AT_ONCE = 4
+_REQUESTS_AT_ONCE = 3
+"""While the caller works on the answer to another one: documents of so many runs are what takes memory here."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,9 +47,9 @@ async def read_details(
     under_way = deque(map(asked, islice(batches, _REQUESTS_AT_ONCE)))
     try:
         while under_way:
-            details = await under_way.popleft()
+            details = [await under_way.popleft()]
             under_way.extend(map(asked, islice(batches, 1)))
-            yield details
+            yield details.pop()
     finally:
         for task in under_way:
             task.cancel()

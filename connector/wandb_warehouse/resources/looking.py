@@ -212,6 +212,7 @@ class Look:
                         self._spool.add(name, table)
                     self.seen.moved += [each for each in some if each.matters]
                 looked_at += len(found)
+                del found, known  # before the next ones are waited for
                 left = len(run_ids) - looked_at
                 if left and self._deadline.passed(DETAILS_SHARE):
                     self._report.runs_left += left if moved else 0
