@@ -273,6 +273,8 @@ def test_a_lake_converges_too(box: Sandbox, tmp_path: Path) -> None:
     assert sync(options(box, lake, "e/q")).runs_restored == 1
     as_new(box, lake, "e/q", "e/other")
     box.advance(7 * HOUR)
+    sync(options(box, lake, "e/q"))
+    box.advance(7 * HOUR)
     assert not sync(options(box, lake, "e/q")).published
     box.clear_requests()
     assert not sync(options(box, lake, "e/q")).published
