@@ -303,3 +303,26 @@ def test_poisoned_run(cli: Cli, home: Path, monkeypatch: pytest.MonkeyPatch) -> 
     report = json.loads(ended.out)
     assert list(report["quarantined"]) == ["sandbox/p/bad"]
     assert report["generation"] == 1
+
+
+def test_many_deletions_need_a_word(cli: Cli, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where most of a project is gone, exit 6 tells how many and how to go on; told to, they are marked and counted."""
+    with Sandbox() as box:
+        monkeypatch.setenv("WANDB_BASE_URL", box.base_url)
+        monkeypatch.setenv("WANDB_API_KEY", box.key)
+        for number in range(12):
+            box.add_run("e", "p", f"r{number:02}", rows=[{"loss": number}])
+        assert cli("sync", "e/p").code == 0
+        for number in range(11):
+            box.delete("e", "p", f"r{number:02}")
+        ended = cli("sync", "e/p")
+        assert ended.code == 6
+        assert ended.line == (
+            "error: 11 runs of e/p are gone from the server, too many to mark them as deleted; "
+            "everything else was published; if they were deleted on purpose, run sync --allow-mass-delete"
+        )
+        ended = cli("sync", "e/p", "--allow-mass-delete", "--json")
+        assert (ended.code, json.loads(ended.out)["runs_deleted"]) == (0, 11)
+    (project,) = json.loads(cli("status", "--json").out)["projects"]
+    assert (project["runs"], project["deleted_runs"]) == ({"finished": 1}, 11)
+    assert "deleted" in cli("status").out

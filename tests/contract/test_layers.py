@@ -77,7 +77,6 @@ LIBRARIES: dict[str, set[str]] = {
 """Where each third-party library may be imported: in a room, or in one module of it."""
 
 LONG = {
-    "resources/extraction.py": "one idea: the two phases of an extraction and what they tell of each run",
     "resources/history.py": "one idea: the ways to a run's whole history, from the cheapest to the surest",
 }
 """Files over 400 lines, each with its reason."""

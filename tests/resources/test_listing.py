@@ -1,10 +1,17 @@
 """Which runs of a project are looked at: all of them on one page, else those that moved, and all again at times."""
 
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+from typing import cast
+
 import pytest
 
 from resources.conftest import Destination
 from support import expected, training
-from wandb_warehouse.resources import ProjectPath, listing
+from wandb_warehouse.client import RunPage, WandbClient
+from wandb_warehouse.errors import RetriableRemoteError
+from wandb_warehouse.resources import ProjectMarks, ProjectPath, listing
 from wandb_warehouse.sandbox import Fault, Sandbox
 
 P = ("e", "p")
@@ -72,7 +79,7 @@ def test_other_filters_list_a_large_project_whole(box: Sandbox, destination: Des
 def test_edits_without_a_heartbeat_show_in_a_sweep_and_after_a_long_quiet(
     box: Sandbox, destination: Destination
 ) -> None:
-    """A whole listing finds what no heartbeat tells of: when it is asked for, or when the cursor is old."""
+    """A sweep finds what no heartbeat tells of: when it is asked for, and when the last one is six hours old."""
     fill(box)
     listed(destination, box)
     box.edit(*P, "r07", tags=["edited"])
@@ -113,6 +120,50 @@ def test_a_server_that_cannot_filter_is_listed_whole(box: Sandbox, destination: 
     box.inject(Fault("graphql_error", "heartbeat_at"))
     assert listed(destination, box) == 12
     assert not wrong(destination, box)
+
+
+class Paged:
+    """Answers listings with pages of names and counts, one listing after the other; the last one again and again."""
+
+    def __init__(self, *listings: list[tuple[str, int, int]]) -> None:
+        self.listings = list(listings)
+
+    async def list_runs(self, *_: object, **__: object) -> AsyncIterator[RunPage]:
+        """Pages of one letter a run."""
+        pages = self.listings.pop(0) if len(self.listings) > 1 else self.listings[0]
+        for names, count, hidden in pages:
+            nodes = [{"name": name, "state": "finished"} for name in names]
+            yield RunPage({"internalId": "1"}, count, nodes, datetime(2026, 1, 1, tzinfo=UTC), hidden)
+
+
+@pytest.mark.parametrize(
+    ("listings", "filters", "complete"),
+    [
+        ([[("abc", 5, 0), ("de", 5, 0)]], None, True),
+        ([[("abc", 5, 0), ("de", 5, 0)]], {"state": "finished"}, False),
+        ([[("abc", 5, 0), ("d", 5, 1)]], None, False),  # one is hidden: it may be any
+        ([[("abc", 5, 0), ("d", 4, 0)], [("abd", 4, 0), ("e", 4, 0)]], None, True),  # one went: listed again
+        ([[("abc", 5, 0), ("d", 4, 0)]], None, False),  # the list never rests
+        ([[("abc", 4, 0), ("de", 5, 0)]], None, True),  # one more came while it was listed
+        ([[("abc", 5, 0), ("d", 5, 0)], [("abc", 5, 0), ("de", 5, 0)]], None, True),  # short of the count
+    ],
+)
+def test_absence_counts_in_a_complete_list_only(
+    listings: list[list[tuple[str, int, int]]], filters: dict[str, str] | None, complete: bool
+) -> None:
+    """All runs, none hidden, as many as counted, and no fewer at the end than at the beginning."""
+    client = cast("WandbClient", Paged(*listings))
+    found = asyncio.run(
+        listing.list_project(client, ProjectPath("e", "p"), ProjectMarks(None, {}), filters=filters)
+    )
+    assert found.complete is complete
+
+
+def test_a_list_that_never_adds_up_fails() -> None:
+    """Three listings short of the server's count are an error, not a smaller project."""
+    client = cast("WandbClient", Paged([("abc", 5, 0)]))
+    with pytest.raises(RetriableRemoteError, match="e/p listed 3 runs but counts 5"):
+        asyncio.run(listing.list_project(client, ProjectPath("e", "p"), ProjectMarks(None, {})))
 
 
 @pytest.mark.parametrize("text", ["e/p", " e/p/ ", "/e/p"])

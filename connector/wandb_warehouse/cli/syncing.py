@@ -50,6 +50,11 @@ def _mode(context: click.Context, parameter: click.Parameter, given: str | None)
     help="Publish what was fetched after so long, and go on; 0 publishes at the end only.  [default: publish_every of "
     "[sources.wandb] in .dlt/config.toml, else 60]",
 )
+@click.option(
+    "--allow-mass-delete",
+    is_flag=True,
+    help="Mark runs as deleted even where more than a fifth of a project (and more than ten) are gone at once.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Write the report as JSON.")
 def sync(projects: tuple[str, ...], warehouse: Path | str, *, as_json: bool, **scope: Any) -> None:
     """Bring the warehouse up to date with W&B projects: named ones, those a glob matches, or all of an entity.
@@ -99,6 +104,8 @@ def show_report(report: dict[str, Any]) -> None:
         ("runs fetched", f"{report['runs_changed']:,}"),
         ("runs unchanged", f"{report['runs_unchanged']:,}"),
         ("runs incomplete", f"{report['runs_quarantined']:,}"),
+        ("runs deleted", f"{report['runs_deleted']:,}"),
+        *([("runs restored", f"{report['runs_restored']:,}")] if report["runs_restored"] else []),
         *([("left for the next sync", left)] if left else []),
         ("runs proven", f"{report['runs_proven']:,}"),
         ("history rows", f"{report['rows']:,}"),

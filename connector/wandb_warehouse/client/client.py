@@ -144,17 +144,24 @@ class WandbClient:
         return list(found.values())
 
     async def list_runs(
-        self, entity: str, project: str, *, filters: Node | None = None, page_size: int = 1000
+        self,
+        entity: str,
+        project: str,
+        *,
+        filters: Node | None = None,
+        page_size: int = 1000,
+        names_only: bool = False,
     ) -> AsyncIterator[RunPage]:
         """Pages of a project's runs, oldest first; the first request also brings the project and the count.
 
         Fields of a run: `id name displayName state createdAt heartbeatAt historyLineCount tags group jobType
-        notes sweepName user{username name}`. `filters` is W&B's MongoDB-style object. Runs may be missed
-        while the list moves: compare the distinct ids with the first and the last page's `run_count`.
+        notes sweepName user{username name}`, with `names_only` just `name`. `filters` is W&B's MongoDB-style
+        object. Runs may be missed while the list moves: compare the distinct ids with the first and the last
+        page's `run_count`.
         """
         seen: set[str] = set()
-        pager = Pager()
-        more = True
+        fields = documents.NAME if names_only else documents.LIGHT_FIELDS
+        pager, more = Pager(), True
         while more:
             variables = {
                 "entity": entity,
@@ -165,7 +172,9 @@ class WandbClient:
                 "first": page_size,
             }
             try:
-                reply = await self._ask(documents.list_runs, variables, splittable=page_size > 1)
+                reply = await self._ask(
+                    lambda lacking: documents.list_runs(lacking, fields), variables, splittable=page_size > 1
+                )
             except TooHeavyError:
                 # Cursors are offsets, so a smaller page goes on from the same place.
                 page_size = max(1, page_size // 2)
@@ -176,14 +185,15 @@ class WandbClient:
             fresh = {name_of(run): run for run in nodes if name_of(run) not in seen}
             seen |= fresh.keys()
             more = pager.advance(runs)
-            count = node.pop("runCount", None)
+            count, total = node.pop("runCount", None), node.pop("runTotal", None)
             if not isinstance(count, int) or reply.date is None:
                 lacks = "a Date header" if reply.date is None else "their count"
                 raise FatalRemoteError(
                     f"{self._connection.base_url} listed runs without {lacks}",
                     mend="check for a proxy that changes its answers",
                 )
-            yield RunPage(node, count, list(fresh.values()), reply.date, hidden, len(nodes) - len(fresh))
+            repeated = len(nodes) - len(fresh)
+            yield RunPage(node, count, list(fresh.values()), reply.date, hidden, repeated, total)
 
     async def run_details(self, entity: str, project: str, run_ids: Sequence[str]) -> dict[str, Node]:
         """All fields of many runs by run id.
@@ -212,6 +222,30 @@ class WandbClient:
         missing = [run_id for run_id in asked if found[run_id] is None]
         found.update(zip(missing, await in_batches(missing, self._alias_size, named), strict=True))
         return {run_id: node for run_id, node in found.items() if node is not None}
+
+    async def look_up(self, entity: str, project: str, run_ids: Sequence[str]) -> dict[str, Node | None]:
+        """Light fields of runs by their names; None where an answer without errors has the project and not the run."""
+
+        async def ask(ids: Sequence[str], *, splittable: bool) -> list[Node | None]:
+            variables: Node = {"entity": entity, "project": project}
+            variables.update((f"n{i}", run_id) for i, run_id in enumerate(ids))
+            reply = await self._ask(
+                lambda lacking: documents.runs_looked_up(len(ids), lacking), variables, splittable=splittable
+            )
+            return aliased(await self._project(reply, entity, project), len(ids), told=True)
+
+        asked = list(dict.fromkeys(run_ids))
+        return dict(zip(asked, await in_batches(asked, self._alias_size, ask), strict=True))
+
+    async def internal_id(self, entity: str, project: str) -> str | None:
+        """The id a project keeps under every name; None where the key reads no such project, empty for no such ids."""
+        names = {"entity": entity, "project": project}
+        reply = await self._ask(documents.project_ids, names, splittable=False)
+        node = reply.data.get("project")
+        if not isinstance(node, dict):
+            await self.viewer()  # to a refused key no project is shown either
+            return None
+        return str(node.get("internalId") or "")
 
     async def exports(
         self, entity: str, project: str, asks: Sequence[tuple[str, Sequence[str]]]

@@ -13,6 +13,12 @@ class ExtractionReport:
     runs_changed: int = 0
     runs_unchanged: int = 0
     runs_done: int = 0
+    runs_deleted: int = 0
+    """Runs proven gone from the server."""
+    runs_restored: int = 0
+    """Runs that were gone and are back."""
+    mass_deletions: dict[str, int] = field(default_factory=dict)
+    """Projects of which more runs are gone than is believed without being told to, and how many."""
     rows: int = 0
     values: int = 0
     exports: int = 0
@@ -25,6 +31,8 @@ class ExtractionReport:
     """Why a project or pattern could not be read, by its name."""
     runs_left: int = 0
     """Runs that moved and were left for the next sync, because the time was up."""
+    compares_left: int = 0
+    """Runs that did not move and whose details a sweep has still to look at."""
     projects_left: list[str] = field(default_factory=list)
     """Projects that were not even listed, for the same reason."""
     tables_left: list[str] = field(default_factory=list)
@@ -33,10 +41,10 @@ class ExtractionReport:
 
     def begin(self) -> None:
         """Forget what the round before left: the next one takes it up."""
-        self.runs_left, self.projects_left, self.tables_left = 0, [], []
+        self.runs_left, self.compares_left, self.projects_left, self.tables_left = 0, 0, [], []
         self.phase = "listing"
 
     @property
     def anything_left(self) -> bool:
         """Whether anything is left because the time was up."""
-        return bool(self.runs_left or self.projects_left or self.tables_left)
+        return bool(self.runs_left or self.compares_left or self.projects_left or self.tables_left)

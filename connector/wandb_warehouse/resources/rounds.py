@@ -46,11 +46,12 @@ class Rounds:
         """Take note of a listing, and leave in it what is to be looked at: what was left longest comes first."""
         self.started.setdefault(path, listing.server_time)
         self.listed[path] = listing.listed
-        rest = [
-            name for name in listing.changed if RunRef(path.entity, path.project, name) not in self.concluded
-        ]
-        rest.sort(key=lambda name: _turn(marks.runs.get(name), wanted))
-        listing.changed = {name: listing.changed[name] for name in rest}
+        done = {
+            run.run_id for run in self.concluded if (run.entity, run.project) == (path.entity, path.project)
+        }
+        left = sorted(listing.changed.keys() - done, key=lambda name: _turn(marks.runs.get(name), wanted))
+        listing.changed = {name: listing.changed[name] for name in left}
+        listing.rest = {name: node for name, node in listing.rest.items() if name not in done}
         listing.settling &= listing.changed.keys()
 
     def gave_up(self, path: ProjectPath, table: str) -> set[str]:

@@ -24,6 +24,7 @@ from wandb_warehouse.resources import (
     connected,
 )
 from wandb_warehouse.sync.held import Held
+from wandb_warehouse.sync.hints import write_hints
 from wandb_warehouse.sync.options import LOGGED, SyncOptions
 from wandb_warehouse.sync.report import PhaseClock, SyncReport, SyncWatch, fill
 from wandb_warehouse.warehouse import Store, damage, open_store
@@ -91,7 +92,6 @@ class _Rounds:
         self._counted = counted
         self._clock = clock
         self._shared = Rounds()
-        self._sweep = options.sweep
         self._upkeep = 0.0
 
     def go(self, deadline: Deadline, report: SyncReport) -> bool:
@@ -118,14 +118,12 @@ class _Rounds:
         if options.mode is not None:
             self._store.share()
         anew = options.anew or frozenset()
-        held = Held.read(options.warehouse).without(anew)
+        held = Held.read(options.warehouse, self._store.hints).without(anew)
         tables = Held.tables(options.warehouse, anew) if options.coverage_tables & LOGGED else {}
-        marks = KnownMarks(held.marks(), held.pending, tables)
+        marks = KnownMarks(held.marks(), held.pending, tables, held.project_ids())
         parts = work / "parts"
         parts.mkdir()
         numbers = held.numbers()
-        if self._sweep is None:
-            self._sweep = held.sweeps  # once for all rounds: what a sweep found is left for the next ones
         loop, client = self._session
         extraction = Extraction(
             options.projects,
@@ -134,15 +132,17 @@ class _Rounds:
             directory=parts,
             history=options.history_mode,
             filters=options.filters,
-            sweep=self._sweep,
+            sweep=options.sweep,
             full_refresh=options.full_refresh,
+            deletions=True,
+            mass_deletion=options.allow_mass_delete,
             selection=options.selection,
             samples=options.samples,
             tables=options.detail_tables if options.resources else (),
             deadline=deadline,
             coverage=CoverageOptions(
                 options.coverage_tables,
-                reread_projects=options.sweep is True,
+                reread_runs=options.sweep is True,
                 metadata_files=options.metadata_files,
                 max_table_bytes=options.max_table_bytes,
             ),
@@ -153,7 +153,10 @@ class _Rounds:
         )
         with self._clock.phase("list"):
             extraction.details()
-        if anew or not extraction.is_empty():
+        if extraction.is_empty() and not anew:
+            swept = {**held.swept, **marks.swept} if marks.swept else {}
+            write_hints(self._store.hints, held.last, swept)
+        else:
             from wandb_warehouse.sync.load import Load  # noqa: PLC0415 - imports dlt, which takes its time
 
             load = Load(

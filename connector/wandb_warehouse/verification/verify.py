@@ -68,7 +68,7 @@ def verify(options: VerifyOptions) -> VerifyReport:
 def _verify(options: VerifyOptions, only: set[RunKey] | None) -> VerifyReport:
     store = open_store(options.warehouse, options.destination)
     held = Held.read(options.warehouse)
-    report = VerifyReport(store.name, held.generation, options.deep)
+    report = VerifyReport(store.name, held.last.generation if held.last else 0, options.deep)
     with Audit(options.warehouse) as audit:
         paths = _projects(options.projects, held, audit)
         if only is not None:

@@ -23,6 +23,7 @@ from wandb_warehouse.schema import NUMBER_TABLES, SCHEMA_VERSION, TABLES, VALUE_
 from wandb_warehouse.warehouse.instance import SETTINGS, damage, open_file, open_private
 from wandb_warehouse.warehouse.numbering import insert_rows, unnumbered_tables, write_numbers
 from wandb_warehouse.warehouse.proof import Difference, prove, prove_table, register_runs, statement
+from wandb_warehouse.warehouse.renaming import mark_deleted, rename_projects
 from wandb_warehouse.warehouse.views import create_views
 
 __all__ = ["SQL_TYPES", "STORAGE_VERSION", "Build"]
@@ -161,6 +162,16 @@ class Build:
                 text = "delete_numbered" if table.numbered else "delete_runs"
                 connection.execute(statement(text, table=table.stored.name))
             connection.commit()
+
+    def mark_deleted(self, runs: Mapping[tuple[str, str, str], datetime]) -> None:
+        """Note of `runs` (entity, project, run_id) when each was proven gone; their rows stay in every table."""
+        with self._open() as connection:
+            mark_deleted(connection, runs)
+
+    def rename_projects(self, names: Mapping[tuple[str, str], tuple[str, str]]) -> None:
+        """Put the rows of projects under other names: `names` has the new (entity, project) of each old one."""
+        with self._open() as connection:
+            rename_projects(connection, names)
 
     def delete_projects(self, projects: Iterable[tuple[str, str]]) -> None:
         """Delete the rows of `projects` (entity, project) from `projects`; their runs stay."""
