@@ -217,8 +217,7 @@ def test_a_sweep_that_was_asked_for_reads_files_again(box: Sandbox, warehouse: P
     ("rename", "named"),
     [
         (lambda box: box.rename_project(*P, "q"), "e/q"),
-        pytest.param(lambda box: box.rename_project(*P, "p", owner="f"), "f/p", marks=SLOW),
-        pytest.param(lambda box: box.rename_project(*P, "q", redirects=True), "e/q", marks=SLOW),
+        pytest.param(lambda box: box.rename_project(*P, "p", owner="f", redirects=True), "f/p", marks=SLOW),
     ],
 )
 def test_a_renamed_project_is_taken_up(
@@ -248,9 +247,6 @@ def test_a_renamed_project_is_taken_up(
         ]
     as_new(box, warehouse, named, "e/other")
     assert not sync(options(box, warehouse, named)).published
-    box.undelete(entity, project, "r3")
-    assert sync(options(box, warehouse, named)).runs_restored == 1
-    as_new(box, warehouse, named, "e/other")
 
 
 @SLOW
@@ -362,9 +358,8 @@ def as_new_after(box: Sandbox, warehouse: Path) -> SyncReport:
     return report
 
 
-@pytest.mark.parametrize("days", [-1, pytest.param(1, marks=SLOW)])
 def test_the_local_clock_decides_nothing(
-    box: Sandbox, warehouse: Path, monkeypatch: pytest.MonkeyPatch, days: int
+    box: Sandbox, warehouse: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A machine whose clock jumps by a day between two syncs fetches what one with a steady clock does."""
     steady = time.time
@@ -372,14 +367,15 @@ def test_the_local_clock_decides_nothing(
     box.add_run(*P, "grows", rows=training(10), state="running")
     box.add_run(*P, "rests", rows=training(10), created_at="2026-01-01")
     sync(options(box, warehouse))
-    monkeypatch.setattr(time, "time", lambda: steady() + days * 24 * HOUR)
-
-    jumped = SimpleNamespace(now=lambda zone: datetime.now(zone) + timedelta(days=days))
-    monkeypatch.setattr("wandb_warehouse.sync.load.datetime", jumped)
-    box.append_rows(*P, "grows", training(5, seed=3, first=10))
-    box.finish(*P, "grows")
-    assert sync(options(box, warehouse)).rows == 5
-    box.clear_requests()
-    assert not sync(options(box, warehouse)).published
-    assert len(box.requests) == 1
-    as_new(box, warehouse)
+    for rows, days in ((10, 1), (15, -1)):
+        ahead = days * 24 * HOUR
+        monkeypatch.setattr(time, "time", lambda ahead=ahead: steady() + ahead)
+        jumped = SimpleNamespace(now=lambda zone, days=days: datetime.now(zone) + timedelta(days=days))
+        monkeypatch.setattr("wandb_warehouse.sync.load.datetime", jumped)
+        box.append_rows(*P, "grows", training(5, seed=3, first=rows))
+        box.finish(*P, "grows")
+        assert sync(options(box, warehouse)).rows == 5
+        box.clear_requests()
+        assert not sync(options(box, warehouse)).published
+        assert len(box.requests) == 1
+    assert not wrong_histories(box, warehouse)
