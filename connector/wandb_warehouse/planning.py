@@ -73,7 +73,7 @@ def plan(options: SyncOptions) -> Plan:
         StoreError: the warehouse cannot be read.
     """
     store = open_store(options.warehouse, options.destination)
-    held = Held.read(options.warehouse)
+    held = Held.read(options.warehouse, store.hints)
     governor = Governor() if options.workers is None else Governor(concurrency=options.workers)
     client = WandbClient(options.connection, governor=governor)
     made = Plan(store.name, at_once=min(AT_ONCE, options.workers or AT_ONCE))
@@ -96,7 +96,7 @@ async def _read(client: WandbClient, options: SyncOptions, held: Held, made: Pla
             marks.get((path.entity, path.project), ProjectMarks(None, {})),
             wanted,
             filters=options.filters,
-            sweep=held.sweeps if options.sweep is None else options.sweep,
+            sweep=options.sweep,
             beside=TablesWanted(
                 options.coverage_tables,
                 None if options.full_refresh else held.pending.get((path.entity, path.project)),

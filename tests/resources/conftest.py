@@ -62,6 +62,7 @@ class Destination:
         self.marks = ProjectMarks(
             marks.cursors["e", "p"],
             {**self.marks.runs, **{run_id: mark for (_, _, run_id), mark in marks.recorded.items()}},
+            swept=marks.swept.get(("e", "p"), self.marks.swept),
         )
         return extraction
 

@@ -48,6 +48,13 @@ class Numbers:
             self._next_key += 1
         return number
 
+    def rename(self, old: tuple[str, str], new: tuple[str, str]) -> None:
+        """Give the runs of a project (entity, name) their numbers under a new name, which the warehouse takes over."""
+        self._runs = {
+            RunRef(*new, run.run_id) if (run.entity, run.project) == old else run: number
+            for run, number in self._runs.items()
+        }
+
     def new(self) -> dict[str, pa.Table]:
         """Give what the warehouse lacks, as rows of `run_numbers` and `key_numbers`."""
         rows = {

@@ -105,7 +105,10 @@ _SCOPE: tuple[Callable[[Any], Any], ...] = (
     ),
     click.option("--full-refresh", is_flag=True, help="Fetch every run again, whatever is stored."),
     click.option(
-        "--sweep/--no-sweep", default=None, help="List every run, not only those whose heartbeat moved."
+        "--sweep/--no-sweep",
+        default=None,
+        help="Look at every run for edits that nothing tells of, and at its files and artifacts.  [default: at the "
+        "runs every six hours]",
     ),
     click.option("--console-logs", is_flag=True, help="Load what runs wrote to their consoles, too."),
     click.option(

@@ -100,13 +100,16 @@ def _show_status(found: "Status", digest: dict[str, str]) -> None:
             f"{project.entity}/{project.project}",
             sum(project.runs.values()),
             ", ".join(f"{count} {state}" for state, count in sorted(project.runs.items())),
+            project.deleted_runs,
             project.history_rows,
             project.history_values,
             len(project.troubled),
         )
         for project in found.projects
     )
-    write_table(("project", "runs", "states", "history rows", "history values", "incomplete"), rows)
+    write_table(
+        ("project", "runs", "states", "deleted", "history rows", "history values", "incomplete"), rows
+    )
     troubled = [(project, run) for project in found.projects for run in project.troubled]
     if troubled:
         columns = ("incomplete run", "state", "why")

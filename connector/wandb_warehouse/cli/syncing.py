@@ -23,6 +23,11 @@ __all__ = ["show_report", "sync"]
     type=click.FloatRange(min=0, min_open=True),
     help="Fetch nothing new after so long; what was fetched is published, the next sync goes on.",
 )
+@click.option(
+    "--allow-mass-delete",
+    is_flag=True,
+    help="Mark runs as deleted even where more than a fifth of a project (and more than ten) are gone at once.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Write the report as JSON.")
 def sync(projects: tuple[str, ...], warehouse: Path | str, *, as_json: bool, **scope: Any) -> None:
     """Bring the warehouse up to date with W&B projects: named ones, those a glob matches, or all of an entity.
@@ -69,6 +74,8 @@ def show_report(report: dict[str, Any]) -> None:
         ("runs fetched", f"{report['runs_changed']:,}"),
         ("runs unchanged", f"{report['runs_unchanged']:,}"),
         ("runs incomplete", f"{report['runs_quarantined']:,}"),
+        ("runs deleted", f"{report['runs_deleted']:,}"),
+        *([("runs restored", f"{report['runs_restored']:,}")] if report["runs_restored"] else []),
         *([("left for the next sync", left)] if left else []),
         ("history rows", f"{report['rows']:,}"),
         ("history values", f"{report['values']:,}"),

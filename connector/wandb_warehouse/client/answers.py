@@ -54,6 +54,8 @@ class RunPage:
     """Entries of the page that the server left null."""
     repeated: int = 0
     """Entries of the page seen before: the list moved while it was paged."""
+    run_total: int | None = None
+    """Runs of the project whatever the filter; None where the server does not say."""
 
 
 @dataclass(frozen=True)
@@ -164,10 +166,11 @@ def nodes_of(connection: Any) -> tuple[list[Node], int]:
     return nodes, len(edges) - len(nodes)
 
 
-def aliased(project: Node, count: int) -> list[Node | None]:
-    """The `count` runs asked for by alias; None for one that is gone."""
+def aliased(project: Node, count: int, *, told: bool = False) -> list[Node | None]:
+    """The `count` runs asked for by alias; None for one that is gone, and with `told` only where the server says so."""
     answers = [project.get(f"r{i}") for i in range(count)]
-    if not all(node is None or isinstance(node, dict) for node in answers):
+    silent = told and not all(f"r{i}" in project for i in range(count))
+    if silent or not all(node is None or isinstance(node, dict) for node in answers):
         raise FatalRemoteError("the server sent something else than runs", mend=_REPORT)
     return answers
 

@@ -176,14 +176,15 @@ class WandbClient:
             fresh = {name_of(run): run for run in nodes if name_of(run) not in seen}
             seen |= fresh.keys()
             more = pager.advance(runs)
-            count = node.pop("runCount", None)
+            count, total = node.pop("runCount", None), node.pop("runTotal", None)
             if not isinstance(count, int) or reply.date is None:
                 lacks = "a Date header" if reply.date is None else "their count"
                 raise FatalRemoteError(
                     f"{self._connection.base_url} listed runs without {lacks}",
                     mend="check for a proxy that changes its answers",
                 )
-            yield RunPage(node, count, list(fresh.values()), reply.date, hidden, len(nodes) - len(fresh))
+            repeated = len(nodes) - len(fresh)
+            yield RunPage(node, count, list(fresh.values()), reply.date, hidden, repeated, total)
 
     async def run_details(self, entity: str, project: str, run_ids: Sequence[str]) -> dict[str, Node]:
         """All fields of many runs by run id.
@@ -212,6 +213,37 @@ class WandbClient:
         missing = [run_id for run_id in asked if found[run_id] is None]
         found.update(zip(missing, await in_batches(missing, self._alias_size, named), strict=True))
         return {run_id: node for run_id, node in found.items() if node is not None}
+
+    async def look_up(self, entity: str, project: str, run_ids: Sequence[str]) -> dict[str, Node | None]:
+        """Light fields of runs asked for by their names; None for one that the server does not have.
+
+        A None is told in an answer in which the project itself can be read: of one that cannot be, of an answer
+        with errors and of a refusal, the call fails.
+        """
+
+        async def ask(ids: Sequence[str], *, splittable: bool) -> list[Node | None]:
+            variables: Node = {"entity": entity, "project": project}
+            variables.update((f"n{i}", run_id) for i, run_id in enumerate(ids))
+            reply = await self._ask(
+                lambda lacking: documents.runs_looked_up(len(ids), lacking), variables, splittable=splittable
+            )
+            return aliased(await self._project(reply, entity, project), len(ids), told=True)
+
+        asked = list(dict.fromkeys(run_ids))
+        return dict(zip(asked, await in_batches(asked, self._alias_size, ask), strict=True))
+
+    async def internal_id(self, entity: str, project: str) -> str | None:
+        """The id that a project keeps under every name; None where the key reads no project of that name.
+
+        Empty where the server has no such ids.
+        """
+        variables: Node = {"entity": entity, "project": project}
+        reply = await self._ask(documents.project_ids, variables, splittable=False)
+        node = reply.data.get("project")
+        if not isinstance(node, dict):
+            await self.viewer()  # to a refused key no project is shown either
+            return None
+        return str(node.get("internalId") or "")
 
     async def exports(
         self, entity: str, project: str, asks: Sequence[tuple[str, Sequence[str]]]

@@ -17,8 +17,10 @@ __all__ = [
     "history_windows",
     "list_runs",
     "parquet_exports",
+    "project_ids",
     "run_details",
     "runs_by_name",
+    "runs_looked_up",
     "sampled_histories",
 ]
 
@@ -77,11 +79,11 @@ _RUNS_ARGUMENTS = "filters:$filters,order:$order,after:$after,first:$first"
 
 
 def list_runs(lacking: frozenset[str] = NONE_LACKING) -> Document:
-    """One page of a project's runs with their light fields, the project itself and the count of its runs."""
+    """One page of a project's runs with their light fields, the project itself, the count of those runs and of all."""
     return Document(
         "ListRuns",
         f"query ListRuns({_RUNS_VARIABLES}){{project(name:$project,entityName:$entity){{"
-        f"{_fields(PROJECT_FIELDS, lacking)} runCount(filters:$filters) "
+        f"{_fields(PROJECT_FIELDS, lacking)} runCount(filters:$filters) runTotal:runCount "
         f"{_runs_connection(_fields(LIGHT_FIELDS, lacking))}}}}}",
     )
 
@@ -99,6 +101,21 @@ def runs_by_name(count: int, lacking: frozenset[str] = NONE_LACKING) -> Document
     """`count` runs with all their fields, each asked for by its id: `$n0`, `$n1`, ..."""
     fields = _fields(DETAIL_FIELDS, lacking)
     return _aliased("RunsByName", count, {"n": "String!"}, fields)
+
+
+def runs_looked_up(count: int, lacking: frozenset[str] = NONE_LACKING) -> Document:
+    """`count` runs with their light fields, each asked for by its id: `$n0`, `$n1`, ..."""
+    return _aliased("LookUpRuns", count, {"n": "String!"}, _fields(LIGHT_FIELDS, lacking))
+
+
+def project_ids(lacking: frozenset[str] = NONE_LACKING) -> Document:
+    """The ids of the project of a name."""
+    fields = _fields("id internalId", lacking)
+    return Document(
+        "ProjectIds",
+        "query ProjectIds($entity:String!,$project:String!)"
+        f"{{project(name:$project,entityName:$entity){{{fields}}}}}",
+    )
 
 
 def parquet_exports(count: int) -> Document:

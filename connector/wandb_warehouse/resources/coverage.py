@@ -20,7 +20,15 @@ from wandb_warehouse.resources.listing import ProjectPath
 from wandb_warehouse.resources.logged_tables import LoggedReading
 from wandb_warehouse.resources.marks import HeldTables, Marks, Shortfalls
 from wandb_warehouse.resources.readers import PROJECT_READERS
-from wandb_warehouse.resources.reading import REFUSED, WHOLE, Outcome, ProjectWork, TableReading, reason_of
+from wandb_warehouse.resources.reading import (
+    REFUSED,
+    WHOLE,
+    Outcome,
+    ProjectWork,
+    TableReading,
+    digest_of,
+    reason_of,
+)
 from wandb_warehouse.resources.report import ExtractionReport
 from wandb_warehouse.resources.spool import Part, TableSpool
 
@@ -76,6 +84,14 @@ _LOGGED = ("logged_tables", "logged_table_cells")
 _READ_AS = " as"
 """Ends the name under which it is kept with which keys a table was read."""
 
+_DIGEST = " digest"
+"""Ends the name under which the digest of a project's table is kept."""
+
+_NOTES = (_READ_AS, _DIGEST)
+
+_MOVING = frozenset({"files", "run_artifacts"})
+"""Tables of runs that change without anything of the run saying so."""
+
 MAX_TABLE_BYTES = 256 * 10**6
 """Bytes of the file of one logged table that are read unless told otherwise."""
 
@@ -88,8 +104,8 @@ class CoverageOptions:
     """Tables a destination will ask for: while one of them owes something, there is something to do."""
     skipped: frozenset[str] = frozenset()
     """Tables not read, whoever asks."""
-    reread_projects: bool = False
-    """Read the tables of a project although nothing in it moved."""
+    reread_runs: bool = False
+    """Read the files and artifacts of every run although it did not move."""
     metadata_files: bool = False
     """Read `run_metadata` from each run's file, a download a run, rather than from its config."""
     max_table_bytes: int = MAX_TABLE_BYTES
@@ -133,19 +149,22 @@ class Coverage:
         failed: Collection[str],
         fresh: bool,
         readable: bool = True,
+        sweeps: bool = False,
     ) -> None:
         """Take note of a project: the runs held before, those that moved, those whose details failed.
 
         `fresh`: nothing of what is held counts. Nothing is read of a project that is not `readable`: its tables owe
-        what moved.
+        what moved. `sweeps`: the tables of the project are read although nothing in it moved.
         """
         pending = {} if fresh else self._marks.pending(path.entity, path.project)
         for name, left in pending.items():
-            if name.endswith(_READ_AS):
+            if name.endswith(_NOTES):
                 continue
             if name not in PROJECT_READERS:
                 left.update(moved)
-            elif moved or self._options.reread_projects:
+                if self._options.reread_runs and name in _MOVING:
+                    left.update(held)
+            elif moved or sweeps:
                 left.add(WHOLE)
         self._marks.record_pending(path.entity, path.project, pending)
         if not readable:
@@ -154,6 +173,18 @@ class Coverage:
         names = {str(user["username"]): user.get("name") for user in users if user.get("username")}
         known = frozenset(held) | moved.keys()
         self._projects.append(ProjectWork(path, known - set(failed), pending, names, frozenset(moved), fresh))
+
+    async def compare(self, client: WandbClient) -> None:
+        """Read the tables of swept projects in which nothing moved, and owe those only that are others now."""
+        for project in self._projects:
+            for name in sorted(self._options.tables - self._options.skipped) if not project.moved else ():
+                known = project.pending.get(name + _DIGEST)
+                if known is None or WHOLE not in project.pending.get(name, ()):
+                    continue
+                found = await self.whole(client, name, project.path)
+                if not isinstance(found, str) and known == {digest_of(found[name])}:
+                    project.pending[name].discard(WHOLE)
+                    self._marks.record_pending(project.path.entity, project.path.project, project.pending)
 
     def is_due(self) -> bool:
         """Tell whether a wanted table owes anything."""
@@ -181,6 +212,11 @@ class Coverage:
                 project.pending[name] = await TableReading(
                     self, client, name, project, spool=spool, outcome=outcome
                 ).read(owed)
+                if name in PROJECT_READERS and not project.pending[name]:
+                    found = await self.whole(client, name, project.path)
+                    project.pending[name + _DIGEST] = (
+                        set() if isinstance(found, str) else {digest_of(found[name])}
+                    )
                 self._marks.record_pending(project.path.entity, project.path.project, project.pending)
             return spool.close()
 

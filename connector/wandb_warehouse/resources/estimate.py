@@ -54,7 +54,7 @@ async def estimate_project(
     wanted: Wanted,
     *,
     filters: Mapping[str, Any] | None = None,
-    sweep: bool = False,
+    sweep: bool | None = None,
     beside: TablesWanted = TablesWanted(),  # noqa: B008 - frozen: one shared default is safe
 ) -> ProjectEstimate:
     """List a project, look at the details of a few of the runs that moved, and reckon.
@@ -93,7 +93,10 @@ async def estimate_project(
         len(ids),
         sum(counts),
         values,
-        ceil(max(1, listing.listed) / _RUNS_PER_PAGE) + ceil(len(ids) / _RUNS_PER_DETAILS) + history + tables,
+        ceil(max(1, listing.listed) / _RUNS_PER_PAGE)
+        + ceil((len(ids) + len(listing.rest)) / _RUNS_PER_DETAILS)
+        + history
+        + tables,
         ceil(per_run * len(ids)) + values * BYTES_PER_VALUE,
     )
 
@@ -147,4 +150,4 @@ def _rows(node: Mapping[str, Any], held: RunMark | None, wanted: Wanted) -> int:
 
 def _known(listing: Listing, marks: ProjectMarks) -> int:
     """Runs of the project: those listed, or those held where the listing was only of what moved."""
-    return listing.listed if listing.complete else len(marks.runs.keys() | listing.changed.keys())
+    return listing.listed if listing.whole else len(marks.runs.keys() | listing.changed.keys())

@@ -1,102 +1,38 @@
 """One extraction: what moved in each project, the moved runs' details, and their history.
 
 Two phases. `details()` lists every project and writes projects, runs, config, summary, tags and metrics of the runs
-that moved; `history()` then streams part files of their rows. Each runs once, whichever resource asks first.
+that moved (`looking`); `history()` then streams part files of their rows. Each runs once, whoever asks first.
 """
 
-import asyncio
 import shutil
 import tempfile
 import weakref
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import ExitStack, aclosing, contextmanager
-from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from contextlib import ExitStack, contextmanager
+from datetime import datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-import pyarrow as pa
-
-from wandb_warehouse.arrow import (
-    Numbers,
-    RunCount,
-    RunRef,
-    Selection,
-    detail_digest,
-    key_counts,
-    key_types,
-    listing_digest,
-    parse_time,
-    run_tables,
-)
+from wandb_warehouse.arrow import Numbers, RunRef, Selection
 from wandb_warehouse.client import WandbClient
-from wandb_warehouse.errors import FatalRemoteError, WarehouseError
 from wandb_warehouse.resources.bridge import EventLoopThread
+from wandb_warehouse.resources.conclusions import Readings, RunResult, conclude
 from wandb_warehouse.resources.coverage import Coverage, CoverageOptions
-from wandb_warehouse.resources.deadline import DETAILS_SHARE, Deadline
-from wandb_warehouse.resources.details import Detail, one_line, parts, read_details
-from wandb_warehouse.resources.history import HistoryReader, HistoryTask, RunOutcome
-from wandb_warehouse.resources.listing import Listing, ProjectPath, list_project
-from wandb_warehouse.resources.marks import Cursor, Marks, ProjectMarks, RunMark
+from wandb_warehouse.resources.deadline import Deadline
+from wandb_warehouse.resources.history import HistoryReader, HistoryTask
+from wandb_warehouse.resources.listing import ProjectPath
+from wandb_warehouse.resources.looking import Look, LookOptions, Seen
+from wandb_warehouse.resources.marks import Cursor, Marks
 from wandb_warehouse.resources.report import ExtractionReport
-from wandb_warehouse.resources.sampling import SampleOutcome, SampleReader, SampleTask
-from wandb_warehouse.resources.scopes import OF_ONE_PROJECT, Scope, read_projects, resolve
+from wandb_warehouse.resources.sampling import SampleReader, SampleTask
+from wandb_warehouse.resources.scopes import Scope
 from wandb_warehouse.resources.spool import Part, TableSpool
 from wandb_warehouse.resources.wanted import DEFAULT_SAMPLES, HistoryMode, Wanted
-from wandb_warehouse.schema import TABLES
 
 __all__ = ["Extraction", "HistoryMode", "RunResult"]
 
 _Session = tuple[EventLoopThread, WandbClient]
-
-
-@dataclass(frozen=True, slots=True)
-class RunResult:
-    """What an extraction did about one run that moved."""
-
-    run: RunRef
-    details_changed: bool
-    expected_rows: int | None
-    mark: RunMark
-    outcome: RunOutcome | None
-    """How its history was read; None where there was nothing to read."""
-    values: int = 0
-    """History values read."""
-    sample: SampleOutcome | None = None
-    """How its history was sampled; None where it was not."""
-    error: str | None = None
-    """Why the run is left out or incomplete."""
-
-
-@dataclass(slots=True)
-class _Moved:
-    run: RunRef
-    listing_digest: str
-    detail_digest: str
-    details_changed: bool
-    heartbeat_at: datetime | None
-    expected_rows: int | None
-    task: HistoryTask | None
-    settling: bool
-    sample: SampleTask | None = None
-    details_as: str = ""
-    error: str | None = None
-
-    @property
-    def matters(self) -> bool:
-        """Whether there is anything to write about the run."""
-        return self.details_changed or self.settling or (self.task or self.sample or self.error) is not None
-
-
-@dataclass(slots=True)
-class _Details:
-    parts: list[Part] = field(default_factory=list)
-    moved: list[_Moved] = field(default_factory=list)
-    started: dict[ProjectPath, datetime] = field(default_factory=dict)
-    projects: list[ProjectPath] = field(default_factory=list)
-    unfinished: set[ProjectPath] = field(default_factory=set)
-    """Projects of which not every run was looked at: their cursor must not move."""
 
 
 class Extraction:
@@ -114,8 +50,10 @@ class Extraction:
         directory: Path | None = None,
         history: HistoryMode = "full",
         filters: Mapping[str, Any] | None = None,
-        sweep: bool = False,
+        sweep: bool | None = None,
         full_refresh: bool = False,
+        deletions: bool = False,
+        mass_deletion: bool = False,
         selection: Selection = Selection(),  # noqa: B008 - frozen: one shared default is safe
         samples: int = DEFAULT_SAMPLES,
         tables: Sequence[str] = (),
@@ -130,20 +68,21 @@ class Extraction:
         self._marks = marks
         self._directory = directory
         self._wanted = Wanted(history, selection, samples, tuple(tables))
-        self._filters = filters
-        self._sweep = sweep
-        self._full_refresh = full_refresh
+        self._look = LookOptions(
+            filters, sweep, full_refresh, deletions=deletions, mass_deletion=mass_deletion
+        )
         self._deadline = deadline
         self._numbers = numbers
-        self.left: set[RunRef] = set()
-        """Runs whose history was left for the next sync."""
+        self._readings = Readings({}, {}, {}, set())
         self.coverage = Coverage(marks, self.report, coverage, selection, deadline)
-        self._details: _Details | None = None
-        self._outcomes: Mapping[RunRef, RunOutcome] = {}
-        self._counts: Mapping[RunRef, RunCount] = {}
-        self._sampled: Mapping[RunRef, SampleOutcome] = {}
+        self._seen: Seen | None = None
         self._stack = ExitStack()
         self._held: _Session | None = None
+
+    @property
+    def left(self) -> set[RunRef]:
+        """Runs whose history was left for the next sync."""
+        return self._readings.left
 
     def __enter__(self) -> Self:
         self._held = self._stack.enter_context(_connected(self._open_client))
@@ -160,9 +99,14 @@ class Extraction:
         return self._phase_one().parts
 
     def is_empty(self) -> bool:
-        """Tell whether nothing moved: no row to write, no history to fetch, no run to settle, no table behind."""
-        details = self._phase_one()
-        return not details.parts and not details.moved and not self.coverage.is_due()
+        """Tell whether nothing moved: no row to write, no history to fetch, no run to settle or gone, no table due."""
+        seen = self._phase_one()
+        return not (seen.parts or seen.moved or seen.gone or seen.renamed) and not self.coverage.is_due()
+
+    def tombstones(self) -> dict[RunRef, datetime]:
+        """Runs proven gone, with the server's time of the proof."""
+        seen = self._phase_one()
+        return {run: seen.started[ProjectPath(run.entity, run.project)] for run in seen.gone}
 
     def moved_projects(self) -> list[ProjectPath]:
         """Projects whose row is written anew."""
@@ -176,8 +120,8 @@ class Extraction:
 
     def history(self) -> Iterator[Part]:
         """Yield part files of history rows as they are finished; `results` is filled when it ends."""
-        details = self._phase_one()
-        tasks = [moved.task for moved in details.moved if moved.task is not None]
+        seen = self._phase_one()
+        tasks = [moved.task for moved in seen.moved if moved.task is not None]
         with self._session() as (loop, client):
             self.report.phase = "history"
             reader = HistoryReader(
@@ -189,14 +133,14 @@ class Extraction:
                 numbers=self._numbers,
             )
             yield from loop.iterate(reader.read(tasks))
-        self._outcomes, self._counts = reader.outcomes, reader.writer.counts
+        self._readings.outcomes, self._readings.counts = reader.outcomes, reader.writer.counts
         self._leave(tasks, reader.outcomes)
-        self._conclude(details)
+        self._conclude(seen)
 
     def sampled(self) -> Iterator[Part]:
         """Yield the part files of sampled rows; `results` is filled when it ends."""
-        details = self._phase_one()
-        tasks = [moved.sample for moved in details.moved if moved.sample is not None]
+        seen = self._phase_one()
+        tasks = [moved.sample for moved in seen.moved if moved.sample is not None]
         if not tasks:
             return
         with self._session() as (loop, client):
@@ -205,9 +149,9 @@ class Extraction:
                 client, self.report, self._wanted.samples, self._deadline, numbers=self._numbers
             )
             yield from loop.call(reader.read(tasks, self._work()))
-        self._sampled = reader.outcomes
+        self._readings.sampled = reader.outcomes
         self._leave(tasks, reader.outcomes)
-        self._conclude(details)
+        self._conclude(seen)
 
     def started_at(self) -> datetime:
         """Server time when the first project was listed."""
@@ -216,82 +160,48 @@ class Extraction:
     def _leave(self, tasks: Sequence[HistoryTask | SampleTask], done: Collection[RunRef]) -> None:
         """Note which runs were left because the time was up."""
         left = {task.run for task in tasks if task.run not in done}
-        self.left |= left
+        self._readings.left |= left
         self.report.runs_left += len(left)
 
-    def _conclude(self, details: _Details) -> None:
-        self.results = [
-            self._result(moved, details, self._outcomes.get(moved.run), self._counts.get(moved.run))
-            for moved in details.moved
-        ]
-        for path, started in details.started.items():
+    def _conclude(self, seen: Seen) -> None:
+        self.results = []
+        for moved in seen.moved:
+            path = ProjectPath(moved.run.entity, moved.run.project)
+            held = self._marks.project(path.entity, path.project).runs.get(moved.run.run_id)
+            result = conclude(moved, held, seen.started[path], self._readings, self._wanted)
+            self.results.append(result)
+            if result.error is not None:
+                self.report.quarantined[f"{path}/{moved.run.run_id}"] = result.error
+        for path, started in seen.started.items():
             marks = {
                 result.run.run_id: result.mark
                 for result in self.results
                 if (result.run.entity, result.run.project) == (path.entity, path.project)
             }
-            cursor: Cursor | None = Cursor(started, Cursor.text(self._filters))
-            if path in details.unfinished:
+            cursor: Cursor | None = Cursor(started, Cursor.text(self._look.filters))
+            if path in seen.unfinished:
                 cursor = self._marks.project(path.entity, path.project).cursor
             if cursor is not None:  # nothing is remembered of a new project that was not read to its end
-                self._marks.record(path.entity, path.project, cursor, marks)
+                self._marks.record(path.entity, path.project, cursor, marks, seen.swept.get(path))
 
-    def _result(
-        self, moved: _Moved, details: _Details, outcome: RunOutcome | None, count: RunCount | None
-    ) -> RunResult:
-        run = moved.run
-        held = self._marks.project(run.entity, run.project).runs.get(run.run_id)
-        sample = self._sampled.get(run)
-        error = outcome.error if outcome else sample.error if sample else moved.error
-        mark = RunMark(
-            moved.listing_digest,
-            moved.detail_digest,
-            details.started[ProjectPath(run.entity, run.project)],
-            moved.heartbeat_at,
-            stored_rows=held.stored_rows if held else None,
-            last_step=held.last_step if held else -1,
-            # What is incomplete stays so until its history is read again.
-            complete=error is None and (outcome is not None or held is None or held.complete),
-            expected_rows=moved.expected_rows,
-            last_timestamp=held.last_timestamp if held else None,
-            details_as=moved.details_as,
-            history_as=held.history_as if held else "",
-            sampled_as=held.sampled_as if held else "",
-            sampled_rows=held.sampled_rows if held else None,
-        )
-        if sample is not None and sample.error is None:
-            mark = replace(mark, sampled_as=self._wanted.sampled_as, sampled_rows=moved.expected_rows)
-        if run in self.left:
-            # What moved shows next time by its rows; where it does not, the run is to be read again all the same.
-            sampled = self._wanted.history == "sampled"
-            mark = (
-                replace(mark, sampled_as="")
-                if sampled
-                else replace(mark, complete=mark.complete and mark.behind)
-            )
-        if outcome is not None and outcome.replaces:
-            mark = replace(mark, history_as=self._wanted.history_as)
-        if outcome is not None:
-            mark = replace(
-                mark,
-                stored_rows=outcome.rows,
-                last_step=outcome.last_step,
-                last_timestamp=outcome.last_timestamp,
-            )
-        if error is not None:
-            self.report.quarantined[f"{run.entity}/{run.project}/{run.run_id}"] = error
-        values = count.values if count else 0
-        return RunResult(
-            run, moved.details_changed, moved.expected_rows, mark, outcome, values, sample, error
-        )
-
-    def _phase_one(self) -> _Details:
-        if self._details is None:
-            with self._session() as (loop, client):
-                self._details = loop.call(self._read_details(client))
+    def _phase_one(self) -> Seen:
+        if self._seen is None:
+            with self._session() as (loop, client), TableSpool(self._work()) as spool:
+                look = Look(
+                    client,
+                    self._marks,
+                    self.report,
+                    wanted=self._wanted,
+                    coverage=self.coverage,
+                    options=self._look,
+                    deadline=self._deadline,
+                    numbers=self._numbers,
+                    spool=spool,
+                )
+                self._seen = loop.call(look.read(self.scopes))
             # What is known without the history: it stands where nobody asks for the history.
-            self._conclude(self._details)
-        return self._details
+            self._conclude(self._seen)
+        return self._seen
 
     @contextmanager
     def _session(self) -> Iterator[_Session]:
@@ -307,165 +217,6 @@ class Extraction:
             weakref.finalize(self, shutil.rmtree, self._directory, ignore_errors=True)
         return self._directory
 
-    async def _read_details(self, client: WandbClient) -> _Details:
-        details = _Details()
-        with TableSpool(self._work()) as spool:
-
-            async def read(path: ProjectPath) -> None:
-                if details.started and self._deadline.passed(DETAILS_SHARE):
-                    self.report.projects_left.append(str(path))
-                    return
-                self.report.phase = "listing"
-                marks = self._marks.project(path.entity, path.project)
-                if self._full_refresh:
-                    marks = ProjectMarks(None, {})
-                listing = await list_project(
-                    client,
-                    path,
-                    marks,
-                    filters=self._filters,
-                    sweep=self._sweep,
-                    wanted=self._wanted,
-                )
-                details.started[path] = listing.server_time
-                details.unfinished.add(path)
-                self.report.runs_listed += listing.listed
-                self.report.runs_unchanged += listing.listed - len(listing.changed)
-                self.report.phase = "details"
-                before = len(details.moved)
-                looked_at = 0
-                try:
-                    async with aclosing(read_details(client, path, list(listing.changed))) as batches:
-                        async for found in batches:
-                            for moved, tables in await asyncio.to_thread(
-                                self._convert, path, listing, marks, found
-                            ):
-                                for name, table in tables.items():
-                                    spool.add(name, table)
-                                details.moved += [each for each in moved if each.matters]
-                            looked_at += len(found)
-                            left = len(listing.changed) - looked_at
-                            if left and self._deadline.passed(DETAILS_SHARE):
-                                self.report.runs_left += left
-                                break
-                        else:
-                            details.unfinished.remove(path)
-                except OF_ONE_PROJECT:
-                    self._begin_coverage(path, listing, details, before, readable=False)
-                    raise
-                self._begin_coverage(path, listing, details, before, readable=True)
-                if any(moved.details_changed for moved in details.moved[before:]) or marks.cursor is None:
-                    spool.add("projects", _project_row(path, listing))
-                    details.projects.append(path)
-
-            failed: dict[str, WarehouseError] = {}
-            paths = await resolve(client, self.scopes, failed)
-            self.report.projects = [str(path) for path in paths]
-            if self._deadline.seconds is not None:
-                paths.sort(key=self._last_read)  # so that every project has its turn
-            await read_projects(client, paths, read, failed)
-            self.report.failed = {name: one_line(error) for name, error in failed.items()}
-            details.parts = spool.close()
-        self.report.runs_changed = len(details.moved)
-        return details
-
-    def _last_read(self, path: ProjectPath) -> datetime:
-        cursor = self._marks.project(path.entity, path.project).cursor
-        return datetime.min.replace(tzinfo=UTC) if cursor is None else cursor.time
-
-    def _begin_coverage(
-        self, path: ProjectPath, listing: Listing, details: _Details, before: int, *, readable: bool
-    ) -> None:
-        moved = details.moved[before:]
-        known = [each for each in moved if each.error is None]
-        # What is owed counts on where not every run was looked at, and so do the runs that were not.
-        fresh = self._full_refresh and path not in details.unfinished
-        held = {} if fresh else self._marks.project(path.entity, path.project).runs
-        self.coverage.begin(
-            path,
-            # A run without a digest never came as far as its details.
-            held={run_id for run_id, mark in held.items() if mark.detail_digest},
-            # A run that is only behind with its history did not move.
-            moved={
-                each.run.run_id: listing.changed[each.run.run_id]
-                for each in known
-                if each.details_changed or each.settling
-            },
-            failed={each.run.run_id for each in moved} - {each.run.run_id for each in known},
-            fresh=fresh,
-            readable=readable,
-        )
-
-    def _convert(
-        self, path: ProjectPath, listing: Listing, marks: ProjectMarks, details: Sequence[Detail]
-    ) -> list[tuple[list[_Moved], dict[str, pa.Table]]]:
-        """Turn details into rows; a run whose details cannot be read is found by asking part by part."""
-        try:
-            pairs = [self._moved(path, listing, marks, detail) for detail in details]
-            changed = [node for moved, node in pairs if moved.details_changed]
-            tables = run_tables(path.entity, path.project, _project_id(listing), changed)
-        except (FatalRemoteError, ValueError) as error:
-            if len(details) == 1 and details[0].node is None:
-                raise
-            unread = [Detail(details[0].run_id, None, one_line(error))]
-            smaller = [unread] if len(details) == 1 else parts(details)
-            return [pair for part in smaller for pair in self._convert(path, listing, marks, part)]
-        return [([moved for moved, _ in pairs], tables)]
-
-    def _moved(
-        self, path: ProjectPath, listing: Listing, marks: ProjectMarks, detail: Detail
-    ) -> tuple[_Moved, Mapping[str, Any]]:
-        """Tell what is to be done about a run; one without details is known by its light listing only."""
-        light = listing.changed[detail.run_id]
-        node = light if detail.node is None else self._wanted.selection.of_node(detail.node)
-        run = RunRef(path.entity, path.project, detail.run_id)
-        held = marks.runs.get(run.run_id)
-        keys = node.get("historyKeys") or {}
-        last_step = int(keys.get("lastStep", -1)) if keys else -1
-        expected = node.get("historyLineCount")
-        heartbeat_at = parse_time(node.get("heartbeatAt"))
-        task: HistoryTask | None = None
-        sample: SampleTask | None = None
-        anew = False
-        if detail.node is None:
-            digest = held.detail_digest if held else ""
-        else:
-            digest = detail_digest(node)
-            anew = held is not None and self._wanted.details_differ(held)
-            alive = held is not None and held.heartbeat_at != heartbeat_at
-            types = key_types(keys)
-            if self._wanted.history == "full":
-                task = HistoryTask.plan(run, expected, last_step, types, self._trusted(held), alive=alive)
-            elif self._wanted.history == "sampled" and (
-                held is None or alive or self._samples_moved(held, expected)
-            ):
-                chosen = (key for key in types if key != "_step" and self._wanted.selection.keeps(key))
-                everywhere = frozenset(key for key, count in key_counts(keys).items() if count == expected)
-                sample = SampleTask(run, expected, tuple(sorted(chosen)), types, everywhere)
-        moved = _Moved(
-            run,
-            listing_digest(light),
-            digest,
-            details_changed=anew or held is None or held.detail_digest != digest,
-            heartbeat_at=heartbeat_at,
-            expected_rows=expected,
-            task=task,
-            settling=run.run_id in listing.settling,
-            sample=sample,
-            details_as=held.details_as if held and detail.node is None else self._wanted.details_as,
-            error=detail.error,
-        )
-        return moved, node
-
-    def _trusted(self, held: RunMark | None) -> RunMark | None:
-        """Give the mark of a history that can be gone on from; one with other keys is read whole."""
-        if held is not None and self._wanted.history_differs(held):
-            return replace(held, complete=False)
-        return held
-
-    def _samples_moved(self, held: RunMark, expected_rows: int | None) -> bool:
-        return self._wanted.samples_differ(replace(held, expected_rows=expected_rows))
-
 
 @contextmanager
 def _connected(open_client: Callable[[], WandbClient]) -> Iterator[_Session]:
@@ -476,19 +227,3 @@ def _connected(open_client: Callable[[], WandbClient]) -> Iterator[_Session]:
             yield loop, client
         finally:
             loop.call(client.__aexit__(None, None, None))
-
-
-def _project_id(listing: Listing) -> str:
-    return str(listing.project.get("internalId") or "")
-
-
-def _project_row(path: ProjectPath, listing: Listing) -> pa.Table:
-    row = {
-        "entity": path.entity,
-        "project": path.project,
-        "project_id": _project_id(listing),
-        "created_at": parse_time(listing.project.get("createdAt")),
-        "run_count": listing.run_count,
-        "read_only": listing.project.get("readOnly"),
-    }
-    return pa.Table.from_pylist([row], schema=TABLES["projects"].arrow)

@@ -97,6 +97,10 @@ class ProjectMarks:
 
     cursor: Cursor | None
     runs: Mapping[str, RunMark]
+    deleted: frozenset[str] = frozenset()
+    """Runs of which rows are held that were proven gone; seen again, they are as new."""
+    swept: Cursor | None = None
+    """Since when the details of every run are known, and the filters of which they are."""
 
 
 class Marks(Protocol):
@@ -106,8 +110,23 @@ class Marks(Protocol):
         """Return what is held of a project; an empty one when it was never synced."""
         ...
 
-    def record(self, entity: str, project: str, cursor: Cursor, runs: Mapping[str, RunMark]) -> None:
-        """Take note of the runs that this extraction brought up to date."""
+    def record(
+        self,
+        entity: str,
+        project: str,
+        cursor: Cursor | None,
+        runs: Mapping[str, RunMark],
+        swept: Cursor | None = None,
+    ) -> None:
+        """Take note of the runs that this extraction brought up to date; what is None stays as it was."""
+        ...
+
+    def names_of(self, project_id: str) -> list[tuple[str, str]]:
+        """Return the names under which a project is held; none where a destination cannot rename."""
+        ...
+
+    def rename(self, old: tuple[str, str], new: tuple[str, str]) -> None:
+        """Hold under a new name what is held of a project."""
         ...
 
     def pending(self, entity: str, project: str) -> Pending:
@@ -135,22 +154,49 @@ class KnownMarks:
         projects: Mapping[tuple[str, str], ProjectMarks],
         pending: Mapping[tuple[str, str], Pending] | None = None,
         tables: Mapping[tuple[str, str], HeldTables] | None = None,
+        ids: Mapping[tuple[str, str], str] | None = None,
     ) -> None:
-        self._projects = projects
-        self._tables = tables or {}
+        self._projects = dict(projects)
+        self._tables = dict(tables or {})
+        self._ids = dict(ids or {})
         self.left: dict[tuple[str, str], Pending] = dict(pending or {})
         self.recorded: dict[tuple[str, str, str], RunMark] = {}
         self.cursors: dict[tuple[str, str], Cursor] = {}
+        self.swept: dict[tuple[str, str], Cursor] = {}
+        self.renamed: dict[tuple[str, str], tuple[str, str]] = {}
+        """The old name of each project that has a new one."""
 
     def project(self, entity: str, project: str) -> ProjectMarks:
         """Return what was known beforehand."""
         return self._projects.get((entity, project), ProjectMarks(None, {}))
 
-    def record(self, entity: str, project: str, cursor: Cursor, runs: Mapping[str, RunMark]) -> None:
+    def record(
+        self,
+        entity: str,
+        project: str,
+        cursor: Cursor | None,
+        runs: Mapping[str, RunMark],
+        swept: Cursor | None = None,
+    ) -> None:
         """Collect the marks of this extraction."""
-        self.cursors[entity, project] = cursor
+        if cursor is not None:
+            self.cursors[entity, project] = cursor
+        if swept is not None:
+            self.swept[entity, project] = swept
         for run_id, mark in runs.items():
             self.recorded[entity, project, run_id] = mark
+
+    def names_of(self, project_id: str) -> list[tuple[str, str]]:
+        """Return the names under which a project is held."""
+        return [name for name, held in self._ids.items() if held == project_id]
+
+    def rename(self, old: tuple[str, str], new: tuple[str, str]) -> None:
+        """Move what is known to the new name, and note the old one in `renamed`."""
+        by_name: list[dict[tuple[str, str], Any]] = [self._projects, self._tables, self._ids, self.left]
+        for held in by_name:
+            if old in held:
+                held[new] = held.pop(old)
+        self.renamed[new] = old
 
     def pending(self, entity: str, project: str) -> Pending:
         """Return what is left to be read."""
@@ -179,16 +225,35 @@ class DltStateMarks:
         held = self._projects.get(f"{entity}/{project}")
         if held is None or "cursor" not in held:
             return ProjectMarks(None, {})
+        swept = held.get("swept")
         return ProjectMarks(
             Cursor(datetime.fromisoformat(held["cursor"]), held["filters"]),
             {run_id: _from_state(fields) for run_id, fields in held["runs"].items()},
+            swept=Cursor(datetime.fromisoformat(swept[0]), swept[1]) if swept else None,
         )
 
-    def record(self, entity: str, project: str, cursor: Cursor, runs: Mapping[str, RunMark]) -> None:
+    def record(
+        self,
+        entity: str,
+        project: str,
+        cursor: Cursor | None,
+        runs: Mapping[str, RunMark],
+        swept: Cursor | None = None,
+    ) -> None:
         """Write the marks into the state."""
         held = self._projects.setdefault(f"{entity}/{project}", {"runs": {}})
-        held["cursor"], held["filters"] = cursor.time.isoformat(), cursor.filters
+        if cursor is not None:
+            held["cursor"], held["filters"] = cursor.time.isoformat(), cursor.filters
+        if swept is not None:
+            held["swept"] = [swept.time.isoformat(), swept.filters]
         held["runs"].update({run_id: _to_state(mark) for run_id, mark in runs.items()})
+
+    def names_of(self, project_id: str) -> list[tuple[str, str]]:  # noqa: ARG002 - whichever it is
+        """None: a load adds rows, it renames none."""
+        return []
+
+    def rename(self, old: tuple[str, str], new: tuple[str, str]) -> None:
+        """Nothing is renamed."""
 
     def pending(self, entity: str, project: str) -> Pending:
         """Read from the state what is left to be read."""

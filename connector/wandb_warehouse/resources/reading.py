@@ -1,11 +1,13 @@
 """How one table of one project is read for what it owes: group by group, looking for the run that cannot be read."""
 
 import asyncio
+import hashlib
 from collections.abc import Awaitable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
+import pyarrow.csv as pa_csv
 
 from wandb_warehouse.arrow import users_table
 from wandb_warehouse.client import WandbClient, slices
@@ -20,7 +22,7 @@ from wandb_warehouse.schema import TABLES
 if TYPE_CHECKING:
     from wandb_warehouse.resources.coverage import Coverage
 
-__all__ = ["REFUSED", "WHOLE", "Outcome", "ProjectWork", "RunKey", "TableReading", "reason_of"]
+__all__ = ["REFUSED", "WHOLE", "Outcome", "ProjectWork", "RunKey", "TableReading", "digest_of", "reason_of"]
 
 WHOLE = "*"
 """What stands for all of a project among the runs that a table owes."""
@@ -199,6 +201,14 @@ def reason_of(error: Exception) -> str:
         if isinstance(error, _ODD)
         else text
     )
+
+
+def digest_of(table: pa.Table) -> str:
+    """Give a sha256 of the rows of a project's table, in whatever order they came."""
+    key = [(name, "ascending") for name in table.column_names]
+    text = pa.BufferOutputStream()
+    pa_csv.write_csv(table.sort_by(key).combine_chunks(), text)  # null and empty text read differently in it
+    return hashlib.sha256(text.getvalue()).hexdigest()
 
 
 async def _all(works: Iterable[Awaitable[Any]]) -> None:

@@ -13,6 +13,12 @@ class ExtractionReport:
     runs_changed: int = 0
     runs_unchanged: int = 0
     runs_done: int = 0
+    runs_deleted: int = 0
+    """Runs proven gone from the server."""
+    runs_restored: int = 0
+    """Runs that were gone and are back."""
+    mass_deletions: dict[str, int] = field(default_factory=dict)
+    """Projects of which more runs are gone than is believed without being told to, and how many."""
     rows: int = 0
     values: int = 0
     exports: int = 0

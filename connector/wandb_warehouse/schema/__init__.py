@@ -168,7 +168,9 @@ _DECLARED = (
         (
             *RUN_COLUMNS,
             Column(
-                "state", "text", "ok, pending (its history is left for the next sync), partial or quarantined"
+                "state",
+                "text",
+                "ok, pending (its history is left for the next sync), partial, quarantined or deleted (at W&B)",
             ),
             Column("source", "text", "where the history came from: exports, live, mixed or none"),
             Column("expected_rows", "bigint", "history rows the server counts"),

@@ -1,10 +1,10 @@
 """What a published warehouse holds, as the next sync needs to know it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pyarrow as pa
 
@@ -18,22 +18,21 @@ from wandb_warehouse.resources import (
     RunMark,
     Shortfalls,
 )
-from wandb_warehouse.warehouse import held_tables, last_sync, records, stored_numbers, stored_runs
+from wandb_warehouse.sync.hints import read_hints
+from wandb_warehouse.warehouse import LastSync, held_tables, last_sync, records, stored_numbers, stored_runs
 
 __all__ = ["Held", "RunKey", "cursors_to_json"]
 
-_SWEEP_EVERY = 4
-"""Every so many published syncs a large project is listed whole, not only by what its heartbeats say."""
-
-
 RunKey = tuple[str, str, str]
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """What the published file holds: its generation, the cursor of each project, the ledger by run."""
+    """What the published file holds: its newest sync, the cursor of each project, the ledger by run."""
 
-    generation: int
+    last: LastSync | None
     cursors: Mapping[tuple[str, str], Cursor]
     runs: Mapping[RunKey, Mapping[str, Any]]
     pending: Mapping[tuple[str, str], Pending] = field(default_factory=dict)
@@ -41,15 +40,27 @@ class Held:
     """Why tables of a project are not whole, as far as it is owed still."""
     stands_for: Mapping[str, pa.Table] = field(default_factory=dict)
     """What the file's numbers stand for: `run_numbers` and `key_numbers`."""
+    swept: Mapping[tuple[str, str], Cursor] = field(default_factory=dict)
+    """Since when the details of every run of a project are known, and of which filters."""
 
     @classmethod
-    def read(cls, warehouse: Path | str) -> "Held":
-        """Read the published warehouse; nothing is held where there is none."""
+    def read(cls, warehouse: Path | str, hints: Path | None = None) -> "Held":
+        """Read the published warehouse; nothing is held where there is none.
+
+        Args:
+            warehouse: where it is.
+            hints: what syncs that published nothing wrote down.
+        """
         last = last_sync(warehouse)
         if last is None:
-            return cls(0, {}, {})
+            return cls(None, {}, {})
+        swept = {
+            (p["entity"], p["project"]): Cursor(datetime.fromisoformat(p["swept_at"]), p["swept_filters"])
+            for p in last.projects
+            if p.get("swept_at")
+        }
         return cls(
-            last.generation,
+            last,
             {
                 (p["entity"], p["project"]): Cursor(datetime.fromisoformat(p["cursor"]), p["filters"])
                 for p in last.projects
@@ -62,6 +73,7 @@ class Held:
             },
             {(p["entity"], p["project"]): p.get("short", {}) for p in last.projects},
             stored_numbers(warehouse),
+            swept | (read_hints(hints, last) if hints else {}),
         )
 
     @staticmethod
@@ -74,10 +86,31 @@ class Held:
             runs.setdefault(row["run_id"], {})[row["key"], row["path"]] = table
         return found
 
-    @property
-    def sweeps(self) -> bool:
-        """Whether it is time to list large projects whole."""
-        return self.generation % _SWEEP_EVERY == 0
+    def renamed(self, names: Mapping[tuple[str, str], tuple[str, str]]) -> "Held":
+        """The same with projects under other names: `names` has the new (entity, project) of each old one."""
+
+        def moved(held: Mapping[tuple[str, str], T]) -> dict[tuple[str, str], T]:
+            return {names.get(key, key): value for key, value in held.items()}
+
+        return replace(
+            self,
+            cursors=moved(self.cursors),
+            runs={
+                (*names.get((entity, project), (entity, project)), run_id): row
+                for (entity, project, run_id), row in self.runs.items()
+            },
+            pending=moved(self.pending),
+            short=moved(self.short),
+            swept=moved(self.swept),
+        )
+
+    def project_ids(self) -> dict[tuple[str, str], str]:
+        """The id that each project keeps under every name, where the server told it."""
+        return {
+            (entity, project): row["project_id"]
+            for (entity, project, _), row in self.runs.items()
+            if row["project_id"]
+        }
 
     def still_short(
         self, now: Mapping[tuple[str, str], Shortfalls], pending: Mapping[tuple[str, str], Pending]
@@ -105,7 +138,11 @@ class Held:
     def marks(self) -> dict[tuple[str, str], ProjectMarks]:
         """Marks of every project, for the extraction."""
         runs: dict[tuple[str, str], dict[str, RunMark]] = {key: {} for key in self.cursors}
+        deleted: dict[tuple[str, str], set[str]] = {}
         for (entity, project, run_id), row in self.runs.items():
+            if row["deleted_at"] is not None or row["state"] == "deleted":
+                deleted.setdefault((entity, project), set()).add(run_id)
+                continue
             if row["synced_at"] is None:
                 continue  # a run without a ledger row is fetched again
             pending = row["state"] == "pending" and row["stored_rows"] != row["expected_rows"]
@@ -124,21 +161,31 @@ class Held:
                 sampled_as=row["sampled_as"] or "",
                 sampled_rows=row["sampled_rows"],
             )
-        return {key: ProjectMarks(self.cursors.get(key), marks) for key, marks in runs.items()}
+        return {
+            key: ProjectMarks(
+                self.cursors.get(key),
+                runs.get(key, {}),
+                frozenset(deleted.get(key, ())),
+                self.swept.get(key),
+            )
+            for key in runs.keys() | deleted.keys()
+        }
 
 
 def cursors_to_json(
     cursors: Mapping[tuple[str, str], Cursor],
     pending: Mapping[tuple[str, str], Pending],
     short: Mapping[tuple[str, str], Shortfalls],
+    swept: Mapping[tuple[str, str], Cursor],
 ) -> list[dict[str, Any]]:
-    """Cursors of projects, what is pending in them and why, as `Held.read` takes them from the sync log."""
+    """Cursors of projects, what is pending in them and why, and sweeps, as `Held.read` takes them from the sync log."""
     return [
         {
             "entity": entity,
             "project": project,
             "cursor": cursor.time.isoformat() if cursor else None,
             "filters": cursor.filters if cursor else "",
+            **_swept(swept.get((entity, project))),
             "pending": {
                 name: sorted(ids) for name, ids in sorted(pending.get((entity, project), {}).items())
             },
@@ -146,3 +193,7 @@ def cursors_to_json(
         }
         for (entity, project), cursor in {**dict.fromkeys(pending), **cursors}.items()
     ]
+
+
+def _swept(swept: Cursor | None) -> dict[str, Any]:
+    return {"swept_at": swept.time.isoformat(), "swept_filters": swept.filters} if swept else {}

@@ -8,7 +8,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from wandb_warehouse.arrow import Numbers
+from wandb_warehouse.arrow import Numbers, RunRef
 from wandb_warehouse.client import Stats
 from wandb_warehouse.errors import ProofError
 from wandb_warehouse.resources import (
@@ -72,17 +72,23 @@ class Load:
             pa.default_memory_pool().release_unused()
         self._extraction.report.phase = "loading"
         results = self._extraction.results
+        names = {old: new for new, old in self._marks.renamed.items()}
+        touched = self._touched(results) | _under_both(names, self._held)
+        self._held = self._held.renamed(names)
         with phase("load"):
-            build = self._store.begin(self._work, self._touched(results), self._numbers.new())
+            build = self._store.begin(self._work, touched, self._numbers.new())
             with build.session():
+                build.rename_projects(names)
                 self._make_room(build, results)
             pipeline.normalize()
             pipeline.load(raise_on_failed_jobs=True)
         with build.session():
-            touched = [_key(result) for result in results]
             with phase("load"):
-                build.refresh_metrics(touched)
+                build.refresh_metrics(map(_key, results))
                 build.write_ledger(self._ledger(build, results))
+                build.mark_deleted(
+                    {_run_key(run): moment for run, moment in self._extraction.tombstones().items()}
+                )
             self._extraction.report.phase = "proving"
             with phase("prove"):
                 self._prove(build, results)
@@ -96,6 +102,7 @@ class Load:
                         {**self._held.cursors, **self._marks.cursors},
                         self._marks.left,
                         self._held.still_short(self._extraction.coverage.short, self._marks.left),
+                        {**self._held.swept, **self._marks.swept},
                     ),
                     report=report.to_dict(),
                 )
@@ -106,7 +113,8 @@ class Load:
         """Runs of which anything is loaded anew."""
         beside = self._extraction.coverage.outcomes.items()
         runs = (run for name, outcome in beside if TABLES[name].per_run for run in outcome.rows)
-        return {*map(_key, results), *runs}
+        gone = map(_run_key, self._extraction.tombstones())
+        return {*map(_key, results), *runs, *gone}
 
     def _make_room(self, build: Build, results: Sequence[RunResult]) -> None:
         """Take the rows that are loaded anew out of the build."""
@@ -193,7 +201,17 @@ class Load:
 
 
 def _key(result: RunResult) -> RunKey:
-    return result.run.entity, result.run.project, result.run.run_id
+    return _run_key(result.run)
+
+
+def _run_key(run: RunRef) -> RunKey:
+    return run.entity, run.project, run.run_id
+
+
+def _under_both(names: Mapping[tuple[str, str], tuple[str, str]], held: Held) -> set[RunKey]:
+    """Runs of projects that get a new name, under the old and the new one."""
+    runs = [run for run in held.runs if run[:2] in names]
+    return {*runs, *((*names[run[:2]], run[2]) for run in runs)}
 
 
 def _sampled(result: RunResult) -> bool:

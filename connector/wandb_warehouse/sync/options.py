@@ -58,7 +58,9 @@ class SyncOptions:
     filters: Mapping[str, Any] | None = None
     full_refresh: bool = False
     sweep: bool | None = None
-    """List every project whole; None decides by itself."""
+    """Look at the details of every run, and at the tables beside them; None where that was long ago."""
+    allow_mass_delete: bool = False
+    """Mark runs as deleted however many of a project are gone at once."""
     workers: int | None = None
     """Requests at a time; None takes the client's default."""
     max_minutes: float | None = None

@@ -12,6 +12,7 @@ from wandb_warehouse.client import Governor, WandbClient
 from wandb_warehouse.errors import StoreError, WarehouseError
 from wandb_warehouse.resources import CoverageOptions, Deadline, Extraction, KnownMarks
 from wandb_warehouse.sync.held import Held
+from wandb_warehouse.sync.hints import write_hints
 from wandb_warehouse.sync.options import LOGGED, SyncOptions
 from wandb_warehouse.sync.report import PhaseClock, SyncReport, SyncWatch, fill
 from wandb_warehouse.warehouse import Store, open_store
@@ -39,9 +40,9 @@ def sync(options: SyncOptions, watch: SyncWatch | None = None) -> SyncReport:
     report = SyncReport(store.name, [str(path) for path in options.projects])
     with store.lock(), _working_directory(store) as work, _calm_collector():
         store.mend(work)
-        held = Held.read(options.warehouse)
+        held = Held.read(options.warehouse, store.hints)
         tables = Held.tables(options.warehouse) if options.coverage_tables & LOGGED else {}
-        marks = KnownMarks(held.marks(), held.pending, tables)
+        marks = KnownMarks(held.marks(), held.pending, tables, held.project_ids())
         governor = Governor() if options.workers is None else Governor(concurrency=options.workers)
         client = WandbClient(options.connection, governor=governor)
         parts = work / "parts"
@@ -54,15 +55,17 @@ def sync(options: SyncOptions, watch: SyncWatch | None = None) -> SyncReport:
             directory=parts,
             history=options.history_mode,
             filters=options.filters,
-            sweep=held.sweeps if options.sweep is None else options.sweep,
+            sweep=options.sweep,
             full_refresh=options.full_refresh,
+            deletions=True,
+            mass_deletion=options.allow_mass_delete,
             selection=options.selection,
             samples=options.samples,
             tables=options.detail_tables if options.resources else (),
             deadline=deadline,
             coverage=CoverageOptions(
                 options.coverage_tables,
-                reread_projects=options.sweep is True,
+                reread_runs=options.sweep is True,
                 metadata_files=options.metadata_files,
                 max_table_bytes=options.max_table_bytes,
             ),
@@ -72,7 +75,9 @@ def sync(options: SyncOptions, watch: SyncWatch | None = None) -> SyncReport:
         with showing, extraction, _as_warehouse_errors(store.name):
             with clock.phase("list"):
                 extraction.details()
-            if not extraction.is_empty():
+            if extraction.is_empty():
+                write_hints(store.hints, held.last, {**held.swept, **marks.swept} if marks.swept else {})
+            else:
                 from wandb_warehouse.sync.load import Load  # noqa: PLC0415 - imports dlt, which takes its time
 
                 Load(

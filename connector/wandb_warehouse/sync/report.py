@@ -27,6 +27,10 @@ class SyncReport:
     runs_changed: int = 0
     runs_unchanged: int = 0
     runs_quarantined: int = 0
+    runs_deleted: int = 0
+    """Runs proven gone from the server: marked as deleted, their rows stay."""
+    runs_restored: int = 0
+    """Runs that were marked as deleted and are back."""
     rows: int = 0
     values: int = 0
     requests: int = 0
@@ -45,6 +49,8 @@ class SyncReport:
     """Projects that were not looked at, for the same reason."""
     tables_left: list[str] = field(default_factory=list)
     """Tables beside details and history of which not everything was read, for the same reason."""
+    mass_deletions: dict[str, int] = field(default_factory=dict)
+    """Runs that are gone from a project, where they are too many to be marked as deleted without being told to."""
 
     @property
     def published(self) -> bool:
@@ -70,9 +76,18 @@ class SyncReport:
             )
             if reasons
         ]
+        mends = [
+            "everything else was published",
+            *(["they are tried again in the next sync"] if troubles else []),
+        ]
+        for name, count in self.mass_deletions.items():
+            troubles.append(
+                f"{count} runs of {name} are gone from the server, too many to mark them as deleted"
+            )
+        if self.mass_deletions:
+            mends.append("if they were deleted on purpose, run sync --allow-mass-delete")
         if troubles:
-            mend = "everything else was published; they are tried again in the next sync"
-            raise PartialError("; ".join(troubles), mend=mend)
+            raise PartialError("; ".join(troubles), mend="; ".join(mends))
 
 
 SyncWatch = Callable[[ExtractionReport, Stats], AbstractContextManager[None]]
@@ -106,6 +121,9 @@ def fill(report: SyncReport, counted: ExtractionReport, stats: Stats) -> None:
     report.runs_changed = counted.runs_changed
     report.runs_unchanged = counted.runs_listed - counted.runs_changed
     report.runs_quarantined = len(counted.quarantined)
+    report.runs_deleted = counted.runs_deleted
+    report.runs_restored = counted.runs_restored
+    report.mass_deletions = dict(counted.mass_deletions)
     report.quarantined = dict(counted.quarantined)
     report.projects = list(counted.projects)
     report.failed = dict(counted.failed)

@@ -156,6 +156,35 @@ class Build:
         with self._open() as connection:
             write_numbers(connection, new)
 
+    def mark_deleted(self, runs: Mapping[tuple[str, str, str], datetime]) -> None:
+        """Note of `runs` (entity, project, run_id) when each was proven gone; their rows stay in every table."""
+        rows = [
+            {"entity": entity, "project": project, "run_id": run_id, "deleted_at": moment}
+            for (entity, project, run_id), moment in runs.items()
+        ]
+        names = ("entity", "project", "run_id", "deleted_at")
+        schema = pa.schema([TABLES["runs"].arrow.field(name) for name in names])
+        with self._open() as connection:
+            connection.register("incoming", pa.Table.from_pylist(rows, schema=schema))
+            connection.execute(statement("mark_deleted"))
+            connection.execute(statement("mark_ledger_deleted"))
+            connection.unregister("incoming")
+
+    def rename_projects(self, names: Mapping[tuple[str, str], tuple[str, str]]) -> None:
+        """Put the rows of projects under other names: `names` has the new (entity, project) of each old one."""
+        if not names:
+            return
+        with self._open() as connection:
+            connection.begin()
+            named = [t.name for t in TABLES.values() if "project" in t.names and not t.numbered]
+            for table in (*named, "run_numbers"):
+                text = statement("rename_project", table=table)
+                connection.executemany(text, [[*new, *old] for old, new in names.items()])
+            for table in (t.stored.name for t in TABLES.values() if t.numbered):
+                connection.execute(statement("join_run_numbers", table=table))
+            connection.execute(statement("drop_run_numbers"))
+            connection.commit()
+
     def delete_projects(self, projects: Iterable[tuple[str, str]]) -> None:
         """Delete the rows of `projects` (entity, project) from `projects`; their runs stay."""
         with self._open() as connection:

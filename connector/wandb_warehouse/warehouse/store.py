@@ -31,6 +31,10 @@ class Store(Protocol):
     def work_prefix(self) -> Path:
         """Beginning of the paths of its working directories, on the file system of what is published."""
 
+    @property
+    def hints(self) -> Path:
+        """A local file, beside that of the lock, of what the next sync need not find out again."""
+
     def lock(self) -> AbstractContextManager[object]:
         """Hold it against other syncs."""
 
@@ -64,6 +68,12 @@ class DuckDBFile:
         """See `Store`: beside the file."""
         resolved = self.path.resolve()
         return resolved.with_name(f"{self.path.name}.work-")
+
+    @property
+    def hints(self) -> Path:
+        """See `Store`."""
+        resolved = self.path.resolve()
+        return resolved.with_name(f"{resolved.name}.swept")
 
     def lock(self) -> WarehouseLock:
         """See `Store`."""

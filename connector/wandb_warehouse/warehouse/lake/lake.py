@@ -62,6 +62,11 @@ class Lake:
         """See `store.Store`."""
         return self._storage.beside("work-")
 
+    @property
+    def hints(self) -> Path:
+        """See `store.Store`."""
+        return self._storage.beside("swept")
+
     def lock(self) -> AbstractContextManager[object]:
         """See `store.Store`; makes the directory of a new local lake.
 

@@ -1,0 +1,1 @@
+UPDATE "$table" SET entity = ?, project = ? WHERE entity = ? AND project = ?
