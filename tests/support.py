@@ -14,12 +14,15 @@ import duckdb
 from wandb_warehouse.client import Connection, Secret
 from wandb_warehouse.resources import ProjectPath
 from wandb_warehouse.sandbox import Sandbox
+from wandb_warehouse.schema import TABLES
 from wandb_warehouse.sync import SyncOptions
+from wandb_warehouse.warehouse import content_digest
 
 __all__ = [
     "History",
     "canonical",
     "connection",
+    "contents",
     "expected",
     "leaves",
     "options",
@@ -180,6 +183,17 @@ def wrong_histories(box: Sandbox, warehouse: Path) -> dict[str, str]:
     gone = {(e, p, run.name) for (e, p), home in box.store.projects.items() for run in home.runs.values()}
     assert found.keys() <= gone, "history of runs that never were"
     return wrong
+
+
+def contents(warehouse: Path) -> dict[str, str]:
+    """Digest of every table, without the rows of runs that are marked as deleted."""
+    with plain_reader(warehouse) as reader, duckdb.connect() as copy:
+        copy.register("gone", reader.sql("FROM runs WHERE deleted_at IS NOT NULL").to_arrow_table())
+        for table in TABLES.values():
+            copy.register("rows_there", reader.sql(f'FROM "{table.name}"').to_arrow_table())
+            kept = " ANTI JOIN gone USING (entity, project, run_id)" if table.per_run else ""
+            copy.execute(f'CREATE TABLE "{table.name}" AS FROM rows_there{kept}')
+        return content_digest(copy)
 
 
 def heed_interrupts() -> None:

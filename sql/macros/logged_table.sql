@@ -1,6 +1,6 @@
 -- macro: logged_table(run, logged_as)
 -- mirrors: a table panel of one run: the newest table that the run logged under a key
--- grain: one row per cell of that table, of every run of that id (run ids repeat between projects)
+-- grain: one row per cell of that table, of every run of that id that is not deleted (ids repeat between projects)
 -- units: as logged; a timestamp column has milliseconds since 1970 (see `columns` of logged_tables)
 --
 -- An incremental table is shown whole, its increments one after the other. Several tables logged at once under one
@@ -52,5 +52,9 @@ JOIN (
   AND logged.run_id = cells.run_id
   AND logged."key" = cells."key"
   AND logged."path" = cells."path"
-WHERE logged.age = 1
-  OR logged."type" = 'incremental-table-file'
+LEFT JOIN runs
+  ON runs.entity = cells.entity
+  AND runs.project = cells.project
+  AND runs.run_id = cells.run_id
+WHERE runs.deleted_at IS NULL
+  AND (logged.age = 1 OR logged."type" = 'incremental-table-file')

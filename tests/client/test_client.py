@@ -119,6 +119,10 @@ class Server:
         asked = [variables[f"n{i}"] for i in range(count)]
         return {"project": {f"r{i}": answer(n, i) if n in self.names else None for i, n in enumerate(asked)}}
 
+    def LookUpRuns(self, variables: dict[str, Any]) -> Any:  # noqa: N802  (named as the operation)
+        """Light fields by name."""
+        return self.aliased(variables, lambda name, _i: {"name": name})
+
     def RunsByName(self, variables: dict[str, Any]) -> Any:  # noqa: N802  (named as the operation)
         """Details by name."""
         return self.aliased(variables, lambda name, _i: {"name": name})
@@ -178,6 +182,9 @@ ALL_DOCUMENTS = [
     documents.PROJECTS,
     documents.list_runs(),
     documents.list_runs(documents.OPTIONAL_FIELDS),
+    documents.list_runs(fields=documents.NAME),
+    documents.runs_looked_up(3),
+    documents.project_ids(),
     documents.run_details(),
     documents.run_details(documents.OPTIONAL_FIELDS),
     documents.runs_by_name(3),
@@ -367,6 +374,20 @@ def test_runs_left_out_of_a_list_are_asked_by_name(make_client: Make) -> None:
     assert sorted(found) == sorted(server.names)
     assert server.operations["RunsByName"] == 1
     assert {v for k, v in server.asked[-1][1].items() if k.startswith("n")} == {"r3", "r29", "gone"}
+
+
+def test_runs_are_looked_up_by_name(make_client: Make) -> None:
+    """What the server says it lacks is None; an answer without a word of a run, or without the project, is refused."""
+    server = Server(["r0", "r2"])
+    found = ask(make_client, server, lambda c: c.look_up("team", "mnist", ["r0", "r1", "r2"]))
+    assert found == {"r0": {"name": "r0"}, "r1": None, "r2": {"name": "r2"}}
+    for answer, error in (
+        ({"project": {"r0": None}}, FatalRemoteError),
+        ({"project": None}, ProjectNotFoundError),
+    ):
+        setattr(server, "LookUpRuns", lambda _, answer=answer: answer)  # noqa: B010  (the fault under test)
+        with pytest.raises(error):
+            ask(make_client, server, lambda c: c.look_up("team", "mnist", ["r0", "r1"]))
 
 
 def test_a_server_that_ignores_the_filter_is_not_paged_through(make_client: Make) -> None:

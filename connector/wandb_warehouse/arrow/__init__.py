@@ -41,7 +41,14 @@ from wandb_warehouse.arrow.logged_tables import (
 from wandb_warehouse.arrow.merge import run_history
 from wandb_warehouse.arrow.numbers import Numbers
 from wandb_warehouse.arrow.parts import PartWriter, RunCount
-from wandb_warehouse.arrow.runs import detail_digest, listing_digest, parse_config, parse_time, run_tables
+from wandb_warehouse.arrow.runs import (
+    LISTING_FIELDS,
+    detail_digest,
+    listing_digest,
+    parse_config,
+    parse_time,
+    run_tables,
+)
 from wandb_warehouse.arrow.sampled import sampled_batch
 from wandb_warehouse.arrow.selection import Selection
 from wandb_warehouse.arrow.table_files import TableFile
@@ -49,6 +56,7 @@ from wandb_warehouse.arrow.text import ExactNumber, dumps, escape, loads, undump
 from wandb_warehouse.arrow.values import classify, flatten, restore
 
 __all__ = [
+    "LISTING_FIELDS",
     "Chunk",
     "ExactNumber",
     "Export",

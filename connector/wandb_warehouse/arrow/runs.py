@@ -17,7 +17,15 @@ from wandb_warehouse.arrow.values import classify, flatten
 from wandb_warehouse.errors import FatalRemoteError
 from wandb_warehouse.schema import TABLES
 
-__all__ = ["detail_digest", "listing_digest", "parse_config", "parse_time", "run_tables", "stored_row"]
+__all__ = [
+    "LISTING_FIELDS",
+    "detail_digest",
+    "listing_digest",
+    "parse_config",
+    "parse_time",
+    "run_tables",
+    "stored_row",
+]
 
 INTERNAL_CONFIG = frozenset({"_wandb", "wandb_version"})
 """Config entries that W&B writes for itself."""

@@ -144,15 +144,23 @@ class WandbClient:
         return list(found.values())
 
     async def list_runs(
-        self, entity: str, project: str, *, filters: Node | None = None, page_size: int = 1000
+        self,
+        entity: str,
+        project: str,
+        *,
+        filters: Node | None = None,
+        page_size: int = 1000,
+        names_only: bool = False,
     ) -> AsyncIterator[RunPage]:
         """Pages of a project's runs, oldest first; the first request also brings the project and the count.
 
         Fields of a run: `id name displayName state createdAt heartbeatAt historyLineCount tags group jobType
-        notes sweepName user{username name}`. `filters` is W&B's MongoDB-style object. Runs may be missed
-        while the list moves: compare the distinct ids with the first and the last page's `run_count`.
+        notes sweepName user{username name}`, with `names_only` just `name`. `filters` is W&B's MongoDB-style
+        object. Runs may be missed while the list moves: compare the distinct ids with the first and the last
+        page's `run_count`.
         """
         seen: set[str] = set()
+        fields = documents.NAME if names_only else documents.LIGHT_FIELDS
         pager = Pager()
         more = True
         while more:
@@ -165,7 +173,9 @@ class WandbClient:
                 "first": page_size,
             }
             try:
-                reply = await self._ask(documents.list_runs, variables, splittable=page_size > 1)
+                reply = await self._ask(
+                    lambda lacking: documents.list_runs(lacking, fields), variables, splittable=page_size > 1
+                )
             except TooHeavyError:
                 # Cursors are offsets, so a smaller page goes on from the same place.
                 page_size = max(1, page_size // 2)
@@ -215,11 +225,7 @@ class WandbClient:
         return {run_id: node for run_id, node in found.items() if node is not None}
 
     async def look_up(self, entity: str, project: str, run_ids: Sequence[str]) -> dict[str, Node | None]:
-        """Light fields of runs asked for by their names; None for one that the server does not have.
-
-        A None is told in an answer in which the project itself can be read: of one that cannot be, of an answer
-        with errors and of a refusal, the call fails.
-        """
+        """Light fields of runs by their names; None where an answer without errors has the project and not the run."""
 
         async def ask(ids: Sequence[str], *, splittable: bool) -> list[Node | None]:
             variables: Node = {"entity": entity, "project": project}
@@ -233,10 +239,7 @@ class WandbClient:
         return dict(zip(asked, await in_batches(asked, self._alias_size, ask), strict=True))
 
     async def internal_id(self, entity: str, project: str) -> str | None:
-        """The id that a project keeps under every name; None where the key reads no project of that name.
-
-        Empty where the server has no such ids.
-        """
+        """The id a project keeps under every name; None where the key reads no such project, empty for no such ids."""
         variables: Node = {"entity": entity, "project": project}
         reply = await self._ask(documents.project_ids, variables, splittable=False)
         node = reply.data.get("project")

@@ -42,6 +42,7 @@ OPTIONAL_FIELDS = frozenset(
 )
 """Fields that are left out, once a server says it does not have them."""
 
+NAME = "name"
 LIGHT_FIELDS = (
     "id name displayName state createdAt heartbeatAt historyLineCount tags group jobType notes sweepName "
     "user{username name}"
@@ -78,13 +79,13 @@ _RUNS_VARIABLES = (
 _RUNS_ARGUMENTS = "filters:$filters,order:$order,after:$after,first:$first"
 
 
-def list_runs(lacking: frozenset[str] = NONE_LACKING) -> Document:
+def list_runs(lacking: frozenset[str] = NONE_LACKING, fields: str = LIGHT_FIELDS) -> Document:
     """One page of a project's runs with their light fields, the project itself, the count of those runs and of all."""
     return Document(
         "ListRuns",
         f"query ListRuns({_RUNS_VARIABLES}){{project(name:$project,entityName:$entity){{"
         f"{_fields(PROJECT_FIELDS, lacking)} runCount(filters:$filters) runTotal:runCount "
-        f"{_runs_connection(_fields(LIGHT_FIELDS, lacking))}}}}}",
+        f"{_runs_connection(_fields(fields, lacking))}}}}}",
     )
 
 

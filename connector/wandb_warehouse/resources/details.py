@@ -1,8 +1,10 @@
 """The details of many runs, with those that the server cannot serve told apart from the rest."""
 
 import asyncio
+from collections import deque
 from collections.abc import AsyncGenerator, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from math import isqrt
 from typing import Any, TypeVar
 
@@ -35,10 +37,22 @@ async def read_details(
     Raises:
         RemoteError: the server as a whole does not answer, rather than for some runs.
     """
-    batches = list(slices(run_ids, _RUNS_PER_REQUEST))
-    for together in slices(batches, _REQUESTS_AT_ONCE):
-        for details in await asyncio.gather(*(_read(client, path, batch) for batch in together)):
+    batches = slices(run_ids, _RUNS_PER_REQUEST)
+
+    def asked(batch: Sequence[str]) -> asyncio.Task[list[Detail]]:
+        return asyncio.create_task(_read(client, path, batch))
+
+    # The next ones are under way while the caller works on these.
+    under_way = deque(map(asked, islice(batches, _REQUESTS_AT_ONCE)))
+    try:
+        while under_way:
+            details = await under_way.popleft()
+            under_way.extend(map(asked, islice(batches, 1)))
             yield details
+    finally:
+        for task in under_way:
+            task.cancel()
+        await asyncio.gather(*under_way, return_exceptions=True)
 
 
 async def _read(client: WandbClient, path: ProjectPath, run_ids: Sequence[str]) -> list[Detail]:

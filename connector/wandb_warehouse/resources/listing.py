@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, Self
 
-from wandb_warehouse.arrow import listing_digest, parse_time
+from wandb_warehouse.arrow import LISTING_FIELDS, listing_digest, parse_time
 from wandb_warehouse.client import WandbClient
 from wandb_warehouse.errors import FatalRemoteError, RetriableRemoteError
 from wandb_warehouse.resources.marks import Cursor, ProjectMarks, RunMark
@@ -72,6 +72,8 @@ class Listing:
     rest: dict[str, dict[str, Any]] = field(default_factory=dict)
     """The others, where a sweep is due: their details are to be compared."""
     sweeps: bool = False
+    names_only: bool = False
+    """Whether the runs are known by their names alone: their details will tell the rest."""
     seen: set[str] = field(default_factory=set)
     run_total: int | None = None
     """Runs of the project that the server counts, whatever the filters."""
@@ -84,6 +86,11 @@ class Listing:
         """The light fields of a run."""
         return self.changed.get(run_id) or self.rest[run_id]
 
+    def tell(self, node: Mapping[str, Any]) -> None:
+        """Take the light fields of a run from its details, where the listing has its name alone."""
+        if self.names_only:
+            self.changed[node["name"]] = {name: node.get(name) for name in LISTING_FIELDS}
+
 
 async def list_project(
     client: WandbClient,
@@ -93,6 +100,7 @@ async def list_project(
     filters: Mapping[str, Any] | None = None,
     sweep: bool | None = None,
     wanted: Wanted = Wanted(),  # noqa: B008 - frozen: one shared default is safe
+    names_only: bool = False,
 ) -> Listing:
     """List a project's runs and tell which of them differ from their marks.
 
@@ -103,12 +111,13 @@ async def list_project(
         filters: MongoDB-style filters of the runs that are meant.
         sweep: look at the details of every run; None where that is due, by `SWEEP_AFTER`.
         wanted: what a destination is to hold of each run.
+        names_only: ask for names alone of a project of which nothing is held.
 
     Raises:
         ProjectNotFoundError: the server knows no such project, or the key may not read it.
         RetriableRemoteError: the listing kept moving under us.
     """
-    asked = _Asked(client, path, marks, filters, sweep, wanted)
+    asked = _Asked(client, path, marks, filters, sweep, wanted, names_only and not marks.runs)
     cursor = None if sweep else _usable_cursor(marks, filters, wanted)
     if cursor is not None:
         try:
@@ -142,6 +151,7 @@ class _Asked:
     filters: Mapping[str, Any] | None
     sweep: bool | None
     wanted: Wanted
+    names_only: bool
 
     def sweeps(self, now: datetime) -> bool:
         """Tell whether the details of every run are to be looked at."""
@@ -167,10 +177,11 @@ async def _list(asked: _Asked, filters: Mapping[str, Any] | None, *, whole: bool
     listing: Listing | None = None
     first_count = hidden = 0
     async for page in asked.client.list_runs(
-        path.entity, path.project, filters=dict(filters or {}), page_size=_PAGE
+        path.entity, path.project, filters=dict(filters or {}), page_size=_PAGE, names_only=asked.names_only
     ):
         if listing is None:
             listing = Listing(page.project, page.server_time, page.run_count, 0, whole)
+            listing.names_only = asked.names_only
             listing.sweeps = whole and asked.sweeps(page.server_time)
             first_count = page.run_count
         # Runs created after the first page were not counted by it; the count of the last page decides.

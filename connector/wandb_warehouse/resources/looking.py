@@ -2,17 +2,18 @@
 
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from wandb_warehouse.arrow import Numbers, RunRef
 from wandb_warehouse.client import WandbClient
+from wandb_warehouse.errors import RemoteError
 from wandb_warehouse.resources.absent import is_mass_deletion, look_at
 from wandb_warehouse.resources.coverage import Coverage
 from wandb_warehouse.resources.deadline import DETAILS_SHARE, Deadline
-from wandb_warehouse.resources.details import one_line, read_details
+from wandb_warehouse.resources.details import Detail, one_line, read_details
 from wandb_warehouse.resources.listing import Listing, ProjectPath, list_project
 from wandb_warehouse.resources.marks import Cursor, Marks, ProjectMarks
 from wandb_warehouse.resources.moved import Moved, convert, project_id, project_row
@@ -155,6 +156,7 @@ class Look:
             filters=self._options.filters,
             sweep=self._options.sweep if sweep is None else sweep,
             wanted=self._wanted,
+            names_only=True,
         )
 
     def _counting(self, held: ProjectMarks) -> ProjectMarks:
@@ -165,6 +167,9 @@ class Look:
         """Tell whether a new project is one that is held under another name, and hold it under this one."""
         known = project_id(listing)
         for old in self._marks.names_of(known) if known else ():
+            runs = self._marks.project(*old).runs.keys()
+            if len(runs & listing.seen) < len(runs) / 2:
+                continue  # another server may give the same id to another project
             there = await self._client.internal_id(*old)
             if there is None or (there == known and ProjectPath(*old) not in self._meant):
                 self._marks.rename(old, (path.entity, path.project))
@@ -199,6 +204,7 @@ class Look:
         async with aclosing(read_details(self._client, path, run_ids)) as batches:
             async for found in batches:
                 known = [each for each in found if not self._is_unread(path, held, each.run_id, each.error)]
+                await self._tell(path, listing, known)
                 for some, tables in await asyncio.to_thread(
                     convert, path, listing, counting, self._wanted, known
                 ):
@@ -211,6 +217,19 @@ class Look:
                     self._report.runs_left += left if moved else 0
                     return False
         return True
+
+    async def _tell(self, path: ProjectPath, listing: Listing, details: Sequence[Detail]) -> None:
+        """Let the listing know the light fields of runs; of one without details they are asked for."""
+        if not listing.names_only:
+            return
+        unread = [detail.run_id for detail in details if detail.node is None]
+        light: Mapping[str, dict[str, Any] | None] = {}
+        if unread:
+            with suppress(RemoteError):  # then its name is all that is known
+                light = await self._client.look_up(path.entity, path.project, unread)
+        for node in (*(detail.node for detail in details), *light.values()):
+            if node is not None:
+                listing.tell(node)
 
     def _is_unread(self, path: ProjectPath, held: ProjectMarks, run_id: str, error: str | None) -> bool:
         """Tell whether a run that came back cannot be read: it stays deleted, with what is held of it."""

@@ -53,7 +53,8 @@ def wandb_source(
     run (config, summary, tags, metrics) are replaced together, so that a run loaded twice leaves no second row. What
     was loaded is remembered in dlt's state: the server's time at the start of the last load, and rows and last step
     of each run. A merge only replaces what arrives: history rows that a rewind took back, and the last tag, config or
-    summary entry taken from a run, stay where they were loaded (`wandb-warehouse sync` removes them).
+    summary entry taken from a run, stay where they were loaded (`wandb-warehouse sync` removes them), and so do runs
+    deleted at W&B and projects renamed there (`wandb-warehouse sync` marks and renames them).
 
     System metrics, files, artifacts, metadata, sweeps, users and reports are read for the runs that moved, and for a
     project in which something moved; one that is chosen later catches up. A resource that is not chosen sends no

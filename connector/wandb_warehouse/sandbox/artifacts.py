@@ -90,6 +90,17 @@ class ArtifactShelf:
         """A collection by name."""
         return self.collections.get((project.entity, project.name, name))
 
+    def rename(self, old: tuple[str, str], new: tuple[str, str]) -> None:
+        """Let what a project has be found under its new entity and name."""
+        self.collections = {
+            (*new, name) if (entity, project) == old else (entity, project, name): collection
+            for (entity, project, name), collection in self.collections.items()
+        }
+        self._contents = {
+            (*new, digest) if (entity, project) == old else (entity, project, digest): file
+            for (entity, project, digest), file in self._contents.items()
+        }
+
     def by_client_id(self, client_id: str) -> str | None:
         """Opaque id of the artifact, or of its collection, that a client named by an id of its own."""
         for artifact in self.artifacts.values():

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Self
 
+from wandb_warehouse.sandbox.changes import RUN_FIELDS, Changes
 from wandb_warehouse.sandbox.switches import Switches
 
 if TYPE_CHECKING:
@@ -26,9 +27,6 @@ DEFAULT_KEY = "5a17db0c" * 5
 
 Time = datetime | str | float
 _OWN_CONFIG = {"cli_version": "0.31.0", "python_version": "3.11.0", "t": {"1": [1]}}
-_RUN_FIELDS = (
-    "display_name", "state", "notes", "description", "group", "job_type", "sweep", "commit", "host", "read_only"
-)  # fmt: skip
 
 
 def _as_written(value: Any) -> Any:
@@ -57,7 +55,7 @@ def _wrapped(config: Mapping[str, Any]) -> str:
     return json.dumps({key: {"value": value, "desc": None} for key, value in entries.items()})
 
 
-class Sandbox:
+class Sandbox(Changes):
     """A W&B server in this process, in memory, on a loopback port.
 
     Example:
@@ -223,7 +221,7 @@ class Sandbox:
         from wandb_warehouse.sandbox.clock import parse_time  # noqa: PLC0415 -- the web extra may be missing
         from wandb_warehouse.sandbox.rows import clean_line, loads  # noqa: PLC0415 -- as above
 
-        unknown = fields.keys() - set(_RUN_FIELDS)
+        unknown = fields.keys() - set(RUN_FIELDS)
         if unknown:
             raise TypeError(f"unknown fields of a run: {', '.join(sorted(unknown))}")
         history = _lines(rows or (), 0)
@@ -252,12 +250,6 @@ class Sandbox:
             run.updated_at = run.heartbeat_at
             return run
 
-    def _run(self, entity: str, project: str, run_id: str) -> "Run":
-        home = self.store.projects.get((entity, project))
-        if home is None or run_id not in home.runs:
-            raise KeyError(f"the sandbox holds no run {entity}/{project}/{run_id}")
-        return home.runs[run_id]
-
     def append_rows(self, entity: str, project: str, run_id: str, rows: Iterable[Mapping[str, Any]]) -> None:
         """Append history rows as a writer would: the heartbeat moves and the run counts as running."""
         with self.store.lock:
@@ -274,32 +266,6 @@ class Sandbox:
             run.state = "failed" if exit_code else "finished"
             self.store.heard(run)
 
-    def edit(
-        self,
-        entity: str,
-        project: str,
-        run_id: str,
-        *,
-        config: Mapping[str, Any] | None = None,
-        summary: Mapping[str, Any] | None = None,
-        tags: Sequence[str] | None = None,
-        name: str | None = None,
-        **fields: Any,
-    ) -> None:
-        """Edit a run as the web interface does; entries of config and summary not named stay."""
-        unknown = fields.keys() - set(_RUN_FIELDS)
-        if unknown:
-            raise TypeError(f"unknown fields of a run: {', '.join(sorted(unknown))}")
-        with self.store.lock:
-            run = self._run(entity, project, run_id)
-            run.write_config(config or {})
-            run.write_summary(summary or {})
-            run.tags = run.tags if tags is None else list(tags)
-            run.display_name = name or run.display_name
-            for field, value in fields.items():
-                setattr(run, field, value)
-            self.store.edited(run)
-
     def add_report(
         self, entity: str, project: str, name: str, spec: Mapping[str, Any], *, kind: str = "runs"
     ) -> None:
@@ -310,21 +276,6 @@ class Sandbox:
             home = self.store.ensure_project(entity, project, username=self.entity)
             number, now, text = self.store.number(), self.store.now(), json.dumps(spec)
             home.reports.append(Report(number, name, name.title(), self.entity, now, text, kind=kind))
-
-    def delete(self, entity: str, project: str, run_id: str) -> None:
-        """Delete a run."""
-        with self.store.lock:
-            self._run(entity, project, run_id).deleted = True
-
-    def undelete(self, entity: str, project: str, run_id: str) -> None:
-        """Bring a deleted run back."""
-        with self.store.lock:
-            self._run(entity, project, run_id).deleted = False
-
-    def rewind(self, entity: str, project: str, run_id: str, step: int) -> None:
-        """Drop the rows after a step, as `wandb.init(resume_from=...)` does."""
-        with self.store.lock:
-            self.store.rewind(self._run(entity, project, run_id), step)
 
     def export(
         self, entity: str, project: str, run_id: str, upto_step: int | None = None, *, append: bool = False
