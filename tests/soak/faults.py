@@ -13,7 +13,7 @@ import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -192,18 +192,24 @@ def _differing(place: Path, fresh: Path) -> list[str]:
     return [table for table in want if have[table] != want[table]]
 
 
-def main() -> None:
-    """Run from the command line, and print what was found as JSON; exit 1 where anything was."""
-    parser = argparse.ArgumentParser(description=__doc__)
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run from the command line, and print what was found as JSON; 1 where anything was."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--minutes", type=float, default=3.0)
-    parser.add_argument("--seed", type=int, default=1)
-    given = parser.parse_args()
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--json", type=Path, metavar="FILE")
+    given = parser.parse_args(arguments)
     noise = io.StringIO()
     with contextlib.redirect_stderr(noise):
         found: dict[str, Any] = run(given.seed, given.minutes)
-    sys.stdout.write(json.dumps(found, indent=1) + "\n")
-    sys.exit(bool(found["differences"] or found["failures"] or found["tombstones"]))
+    text = json.dumps(found, indent=2) + "\n"
+    if given.json:
+        given.json.write_text(text)
+    sys.stdout.write(text)
+    return int(bool(found["differences"] or found["failures"] or found["tombstones"]))
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

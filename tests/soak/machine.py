@@ -1,6 +1,6 @@
 """A server that lives while it is synced: whatever happens there, one sweep makes the warehouse equal to it.
 
-    python -m tests.soak.machine [--sequences N] [--minutes M] [--seed S]
+    python -m tests.soak.machine [--sequences N] [--minutes M] [--seed S] [--json FILE]
 
 A Hypothesis state machine changes a sandbox's projects as writers, people and W&B itself do, syncs in between (some of
 those syncs are cut off, or the server fails under them), and at the end of every sequence lets the server come to rest,
@@ -12,19 +12,26 @@ import argparse
 import itertools
 import json
 import shutil
+import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 from unittest import mock
 
 import hypothesis.core
 from hypothesis import HealthCheck, Phase, assume, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule, run_state_machine_as_test
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
 
 from soak.model import differences
 from support import connection, training
@@ -80,9 +87,9 @@ class _Client(WandbClient):
 class ServerLife(RuleBasedStateMachine):
     """One life of one entity's projects, and the warehouse that follows it."""
 
-    box: Sandbox
+    box: ClassVar[Sandbox]
     """The server of all lives; every life has an entity of its own in it."""
-    done: Counter[str] = Counter()
+    done: ClassVar[Counter[str]] = Counter()
     """What happened in all lives so far."""
 
     def __init__(self) -> None:
@@ -152,17 +159,20 @@ class ServerLife(RuleBasedStateMachine):
             with self.box.store.lock:
                 run.heartbeat_at = max(run.created_at, run.heartbeat_at - LATE)
 
-    @rule(number=st.integers(0, 99), what=st.sampled_from(["tags", "notes", "name", "config", "summary", "group"]))
+    @rule(
+        number=st.integers(0, 99),
+        what=st.sampled_from(["tags", "notes", "name", "config", "summary", "group"]),
+    )
     def edit(self, number: int, what: str) -> None:
         """Somebody edits a run; no heartbeat tells of it."""
         run, value = self._any(number), f"edited {next(_numbers)}"
         self.done[f"edit {what}"] += 1
-        change: dict[str, Any] = {
-            "tags": {"tags": [value]},
-            "config": {"config": {"lr": value, "new": {value: [1, None]}}},
-            "summary": {"summary": {"best": value}},
-        }.get(what, {what: value})
-        self.box.edit(*self._place(run), **change)
+        changes: dict[str, Any] = {
+            "tags": [value],
+            "config": {"lr": value, "new": {value: [1, None]}},
+            "summary": {"best": value},
+        }
+        self.box.edit(*self._place(run), **{what: changes.get(what, value)})
 
     @rule()
     def crash(self) -> None:
@@ -324,9 +334,7 @@ class ServerLife(RuleBasedStateMachine):
 
     def _sync(self, **more: Any) -> SyncReport:
         paths = tuple(ProjectPath(self.entity, name) for name in self._names())
-        report = sync(
-            SyncOptions(paths, connection(self.box), self.warehouse, resources=TABLES, **more)
-        )
+        report = sync(SyncOptions(paths, connection(self.box), self.warehouse, resources=TABLES, **more))
         report.raise_if_partial()
         return report
 
@@ -347,7 +355,9 @@ class ServerLife(RuleBasedStateMachine):
             assert not wrong, "\n".join(wrong)
             digest = content_digest(self.warehouse)
             again = self._sync()
-            assert again.generation is None, f"a sync with nothing new published: {json.dumps(again.to_dict())}"
+            assert again.generation is None, (
+                f"a sync with nothing new published: {json.dumps(again.to_dict())}"
+            )
             assert content_digest(self.warehouse) == digest
             assert not list(self.folder.glob("*.work*")), "a working directory is left"
             self.done["sequences"] += 1
@@ -362,7 +372,7 @@ class ServerLife(RuleBasedStateMachine):
 def _local_clock(seconds: float) -> Iterator[None]:
     """Put the clock of this process forward; the sandbox, which lives in it, keeps its time."""
     now, clock = time.time, ServerLife.box.store.clock
-    with mock.patch("time.time", lambda: now() + seconds):
+    with mock.patch("time.time", side_effect=lambda: now() + seconds):
         clock.advance(-seconds)
         try:
             yield
@@ -385,7 +395,7 @@ def run(seed: int, minutes: float, sequences: int = 1_000, steps: int = 10) -> d
     ):
         ServerLife.box = box
         while ServerLife.done["sequences"] < sequences and time.monotonic() - started < 60 * minutes:
-            hypothesis.core.global_force_seed = seed + part
+            hypothesis.core.global_force_seed = seed + part  # type: ignore[assignment]
             part += 1
             run_state_machine_as_test(
                 ServerLife,
@@ -408,10 +418,23 @@ def run(seed: int, minutes: float, sequences: int = 1_000, steps: int = 10) -> d
     }
 
 
-if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=run.__doc__)
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run from the command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--sequences", type=int, default=1_000)
     parser.add_argument("--minutes", type=float, default=60)
-    parser.add_argument("--seed", type=int, default=1)
-    asked = parser.parse_args()
-    print(json.dumps(run(asked.seed, asked.minutes, asked.sequences), indent=1))
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--json", type=Path, metavar="FILE")
+    given = parser.parse_args(arguments)
+    found = run(given.seed, given.minutes, given.sequences)
+    text = json.dumps(found, indent=2) + "\n"
+    if given.json:
+        given.json.write_text(text)
+    sys.stdout.write(text)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

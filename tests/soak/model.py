@@ -57,15 +57,15 @@ def _served(box: Sandbox, project: Project) -> Iterator[tuple[str, Any]]:
             place = f"{project.name}/{collection.name}:v{artifact.version}"
             yield f"{place} digest", artifact.digest
             yield f"{place} aliases", sorted(artifact.aliases)
-            users = [(artifact.creator, "logged"), *((run, "used") for run in artifact.used_by)]
-            for run, direction in users:
-                if run is not None and not run.deleted and run.project is project:
-                    yield f"{place} {direction} by {run.name}", True
+            edges = [("logged", artifact.creator), *(("used", user) for user in artifact.used_by)]
+            for direction, by in edges:
+                if by is not None and not by.deleted and project.runs.get(by.name) is by:
+                    yield f"{place} {direction} by {by.name}", True
 
 
 _RUNS = """
-SELECT project, run_id, name, state, notes, run_group, job_type, username, tags, created_at, heartbeat_at, raw_config, summary,
-  history_line_count
+SELECT project, run_id, name, state, notes, run_group, job_type, username, tags, created_at, heartbeat_at, raw_config,
+  summary, history_line_count
 FROM runs WHERE entity = ? AND deleted_at IS NULL
 """
 _HISTORY = """

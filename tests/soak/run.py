@@ -33,6 +33,8 @@ class Soak:
 SOAKS = (
     Soak("kills", "kills", 12, ("--kills", "500")),
     Soak("signals", "kills", 3, ("--kills", "40", "--signals")),
+    Soak("server life", "machine", 60, ("--sequences", "1000")),
+    Soak("storms of faults", "faults", 5),
 )
 
 

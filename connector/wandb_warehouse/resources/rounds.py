@@ -49,7 +49,8 @@ class Rounds:
         done = {
             run.run_id for run in self.concluded if (run.entity, run.project) == (path.entity, path.project)
         }
-        left = sorted(listing.changed.keys() - done, key=lambda name: _turn(marks.runs.get(name), wanted))
+        left = [name for name in listing.changed if name not in done]
+        left.sort(key=lambda name: _turn(marks.runs.get(name), wanted))
         listing.changed = {name: listing.changed[name] for name in left}
         listing.rest = {name: node for name, node in listing.rest.items() if name not in done}
         listing.settling &= listing.changed.keys()
