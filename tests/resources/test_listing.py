@@ -62,6 +62,24 @@ def test_a_large_project_is_asked_for_what_moved(box: Sandbox, destination: Dest
     assert not wrong(destination, box)
 
 
+def test_what_is_recorded_late_is_seen_up_to_the_lag(box: Sandbox, destination: Destination) -> None:
+    """Of runs heard of before the last load and recorded after it, those within the lag are listed, to the second."""
+    fill(box)
+    box.advance(QUARTER)
+    destination.load(box)
+    cursor = destination.marks.cursor
+    assert cursor is not None
+    edge = (cursor.time - listing.LAG).timestamp()
+    for name, seconds in (("r02", edge), ("r03", edge + 60), ("r04", edge - 1)):
+        run = box.store.projects[P].runs[name]
+        run.history.write(10, [b'{"_step":10,"loss":0.5}'])
+        run.heartbeat_at = seconds
+    destination.load(box)
+    assert wrong(destination, box) == {"r04"}
+    destination.load(box, sweep=True)
+    assert not wrong(destination, box)
+
+
 def test_other_filters_list_a_large_project_whole(box: Sandbox, destination: Destination) -> None:
     """What moved before the cursor is known for the filters of that load only."""
     fill(box)
