@@ -56,13 +56,6 @@ MUTANTS = (
         LISTING,
     ),
     Mutant(
-        "running runs are not looked at again",
-        "resources/listing.py",
-        'node.get("state") not in TERMINAL_STATES or listing_digest(node) != mark.listing_digest',
-        "listing_digest(node) != mark.listing_digest",
-        ("tests/resources", "tests/sync/test_incremental.py", "-m", "not slow"),
-    ),
-    Mutant(
         "no sweep is ever due",
         "resources/listing.py", "return now - swept.time >= SWEEP_AFTER", "return False", LISTING,
     ),

@@ -1,7 +1,8 @@
 """Runs the long tests, one after the other: `python -m tests.soak.run [--seed S] [--minutes M] [NAME...]`.
 
 Each is a module of this package with `main(arguments)`, which takes --seed, --minutes and --json, and gives 0 where
-every promise held. What they found stands in `results.json` beside this file.
+every promise held. What they found stands in `results.json` beside this file,
+and from there in docs/reliability.md.
 """
 
 import argparse
@@ -13,6 +14,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
+
+from soak import page
 
 __all__ = ["SOAKS", "Soak", "main"]
 
@@ -35,6 +38,7 @@ SOAKS = (
     Soak("signals", "kills", 3, ("--kills", "40", "--signals")),
     Soak("server life", "machine", 60, ("--sequences", "1000")),
     Soak("storms of faults", "faults", 5),
+    Soak("mutants", "mutants", 30),
 )
 
 
@@ -73,6 +77,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             "found": found,
         }
         RESULTS.write_text(json.dumps(results, indent=2, sort_keys=True) + "\n")
+        page.write(results)
         failed += [soak.name] if code else []
     if failed:
         sys.stdout.write(f"broken promises: {', '.join(failed)}\n")
