@@ -20,8 +20,8 @@ def _kills(found: Found) -> list[Row]:
         (
             "P1",
             (
-                f"{found['kills']} syncs killed with `kill -9` before, in or after a write, rename, statement or commit "
-                f"({kinds}), each followed by one sync"
+                f"{found['kills']} syncs killed with `kill -9` before, in or after a write, rename, statement or "
+                f"commit ({kinds}), each followed by one sync"
             ),
             f"{len(found['differences'])} differences, {len(found['left_behind'])} files left behind",
         ),
@@ -37,8 +37,8 @@ def _kills(found: Found) -> list[Row]:
 def _signals(found: Found) -> list[Row]:
     what = f"{found['signalled']} syncs stopped by SIGTERM or SIGINT at any moment"
     trouble = sum(len(found[name]) for name in ("differences", "torn", "left_behind"))
-    return [("signals", what, (f"{trouble} differences, torn reads or files left behind; the slowest ended in "
-             f"{found['slowest_end']:.1f} s"))]  # fmt: skip
+    came = f"{trouble} differences, torn reads or files left behind"
+    return [("signals", what, f"{came}; the slowest ended in {found['slowest_end']:.1f} s")]
 
 
 def _life(found: Found) -> list[Row]:
