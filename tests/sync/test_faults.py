@@ -8,10 +8,10 @@ import pytest
 
 import wandb_warehouse.sync.orchestration as room
 from support import options, query, training, wrong_histories
-from wandb_warehouse.errors import PartialError, RemoteError
+from wandb_warehouse.errors import PartialError, ProofError, RemoteError
 from wandb_warehouse.sandbox import Fault, Sandbox
 from wandb_warehouse.sync import sync
-from wandb_warehouse.warehouse import content_digest
+from wandb_warehouse.warehouse import Build, content_digest
 
 SLOW = pytest.mark.slow
 GRAPHQL = ("ListRuns", "RunDetails", "ParquetExports", "HistoryWindows")
@@ -166,6 +166,23 @@ def test_a_server_that_dies_leaves_the_old_file(
         warehouse.name,
         f"{warehouse.name}.lock",
     ]
+
+
+def test_what_fails_the_proof_is_not_published(
+    box: Sandbox, warehouse: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where rows that should have gone are still there, the sync ends with a proof error; the file is untouched."""
+    fill(box, 3)
+    sync(options(box, warehouse))
+    before = warehouse.read_bytes()
+    box.rewind("e", "p", "run-01-id", 10)
+    with monkeypatch.context() as broken:
+        broken.setattr(Build, "delete_runs", lambda *_: None)
+        with pytest.raises(ProofError, match="run-01-id"):
+            sync(options(box, warehouse))
+    assert warehouse.read_bytes() == before
+    sync(options(box, warehouse))
+    assert not wrong_histories(box, warehouse)
 
 
 PASSING = [Fault("reset"), Fault("truncate")]

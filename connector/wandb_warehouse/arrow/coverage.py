@@ -9,12 +9,12 @@ from itertools import chain, repeat
 from typing import Any
 
 import pyarrow as pa
-import yaml  # type: ignore[import-untyped] # it has no types of its own
 
 from wandb_warehouse.arrow.history import RunRef, column
 from wandb_warehouse.arrow.runs import parse_config, stored_row
 from wandb_warehouse.arrow.text import escape, loads, loads_rows
 from wandb_warehouse.arrow.values import flatten
+from wandb_warehouse.arrow.yaml_text import read_yaml
 from wandb_warehouse.errors import FatalRemoteError
 from wandb_warehouse.schema import TABLES
 
@@ -37,8 +37,6 @@ Row = dict[str, Any]
 _LINES_PER_TABLE = 2000
 _VERSION = re.compile(r"v([0-9]+)")
 _NONFINITE = {"NaN": float("nan"), "Infinity": float("inf"), "-Infinity": float("-inf")}
-_YAML_NODES = 100_000
-"""Values of one configuration that are believed: aliases let a short text stand for endless ones."""
 
 
 def _table(name: str, rows: Sequence[Row]) -> pa.Table:
@@ -315,7 +313,7 @@ def sweeps_table(entity: str, project: str, nodes: Sequence[Node]) -> pa.Table:
     rows = []
     for node in nodes:
         text = node.get("config")
-        config = _yaml(text)
+        config = read_yaml(text)
         name = config.get("name") if isinstance(config, dict) else None
         method = config.get("method") if isinstance(config, dict) else None
         rows.append(
@@ -339,31 +337,6 @@ def sweeps_table(entity: str, project: str, nodes: Sequence[Node]) -> pa.Table:
             }
         )
     return _table("sweeps", rows)
-
-
-def _yaml(text: Any) -> Any:
-    """Read YAML; None where JSON cannot hold what it says."""
-    if not isinstance(text, str):
-        return None
-    try:
-        value = yaml.safe_load(text)
-    except (yaml.YAMLError, ValueError, RecursionError):
-        return None
-    open_, nodes = [value], 0
-    while open_:
-        each = open_.pop()
-        nodes += 1
-        if nodes > _YAML_NODES:
-            return None
-        if isinstance(each, dict):
-            if set(map(type, each)) - {str}:
-                return None
-            open_ += each.values()
-        elif isinstance(each, list):
-            open_ += each
-        elif type(each) not in {str, int, float, bool, type(None)}:
-            return None
-    return value
 
 
 def users_table(

@@ -389,16 +389,12 @@ class WandbClient:
         """Why the server shows no project; a refused key raises at once."""
         await self.viewer()
         try:
-            names = {
-                str(node.get("name")).lower(): str(node.get("name")) for node in await self.projects(entity)
-            }
+            known = [str(node.get("name")) for node in await self.projects(entity)]
         except RemoteError:
-            names = {}  # the suggestion is a courtesy; the error below is what happened
-        close = [names[name] for name in difflib.get_close_matches(project.lower(), names, n=3)]
-        hint = (
-            f"did you mean {' or '.join(close)}?" if close else "check the name, or ask its owner for access"
-        )
-        where = f"{entity}/{project}"
-        return ProjectNotFoundError(
-            f"{self._connection.base_url} shows no project {where!r} to this key", mend=hint
-        )
+            known = []  # the suggestion is a courtesy; the error below is what happened
+        names = {name.lower(): name for name in known}
+        hint = "check the name, or ask its owner for access"
+        if close := [names[name] for name in difflib.get_close_matches(project.lower(), names, n=3)]:
+            hint = f"did you mean {' or '.join(close)}?"
+        what = f"{self._connection.base_url} shows no project {f'{entity}/{project}'!r} to this key"
+        return ProjectNotFoundError(what, mend=hint)

@@ -10,7 +10,6 @@ import os
 import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Self
@@ -18,30 +17,19 @@ from typing import Self
 import duckdb
 import pyarrow as pa
 
-from wandb_warehouse.errors import CorruptStoreError, StoreError
-from wandb_warehouse.schema import NUMBER_TABLES, SCHEMA_VERSION, TABLES, VALUE_TYPES, Table
+from wandb_warehouse.errors import StoreError
+from wandb_warehouse.schema import NUMBER_TABLES, SCHEMA_VERSION, TABLES
+from wandb_warehouse.warehouse.ddl import Present, table_ddl
 from wandb_warehouse.warehouse.instance import SETTINGS, damage, open_file, open_private
 from wandb_warehouse.warehouse.numbering import insert_rows, unnumbered_tables, write_numbers
 from wandb_warehouse.warehouse.proof import Difference, prove, prove_table, register_runs, statement
 from wandb_warehouse.warehouse.renaming import mark_deleted, rename_projects
 from wandb_warehouse.warehouse.views import create_views
 
-__all__ = ["SQL_TYPES", "STORAGE_VERSION", "Build"]
+__all__ = ["STORAGE_VERSION", "Build"]
 
 STORAGE_VERSION = "v1.0.0"
 """Oldest storage DuckDB can write: readers from DuckDB 1.1 on open it, at no cost in size or speed."""
-
-SQL_TYPES = {
-    "text": "VARCHAR",
-    "json": "JSON",
-    "bigint": "BIGINT",
-    "integer": "INTEGER",
-    "double": "DOUBLE",
-    "bool": "BOOLEAN",
-    "timestamp": "TIMESTAMP WITH TIME ZONE",
-    "value_type": f"ENUM({', '.join(map(repr, VALUE_TYPES))})",
-}
-"""DuckDB's type for every kind of column; the same as dlt's, which then finds its tables complete."""
 
 
 class Build:
@@ -128,12 +116,12 @@ class Build:
             CorruptStoreError: a column exists with another type.
         """
         with self._open() as connection:
-            present: dict[str, dict[str, _Present]] = {}
+            present: dict[str, dict[str, Present]] = {}
             for table, column, kind, meaning in connection.execute(statement("present_columns")).fetchall():
-                present.setdefault(table, {})[column] = _Present(kind, meaning)
+                present.setdefault(table, {})[column] = Present(kind, meaning)
             connection.begin()
             stored = [*NUMBER_TABLES.values(), *(table.stored for table in TABLES.values())]
-            connection.execute(";\n".join(ddl for t in stored for ddl in _table_ddl(t, present.get(t.name))))
+            connection.execute(";\n".join(ddl for t in stored for ddl in table_ddl(t, present.get(t.name))))
             write_numbers(connection, numbers or {})
             for name in list(unnumbered_tables(connection)):
                 insert_rows(connection, name, rows=name)
@@ -369,41 +357,3 @@ def _sync(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
-
-
-@dataclass(frozen=True, slots=True)
-class _Present:
-    """Type and comment of a column that the build has; the comment of a table stands under the name ``."""
-
-    kind: str
-    meaning: str | None
-
-
-_NOTHING = _Present("", None)
-
-
-def _table_ddl(table: Table, present: Mapping[str, _Present] | None) -> Iterator[str]:
-    def comments() -> Iterator[str]:
-        named = {"": (f'TABLE "{table.name}"', table.meaning)}
-        named |= {c.name: (f'COLUMN "{table.name}"."{c.name}"', c.meaning) for c in table.columns}
-        for name, (what, meaning) in named.items():
-            if present is None or present.get(name, _NOTHING).meaning != meaning:
-                yield "COMMENT ON {} IS '{}'".format(what, meaning.replace("'", "''"))
-
-    if present is None:
-        key = set(table.primary_key)
-        lines = (
-            f'"{c.name}" {SQL_TYPES[c.kind]}{" NOT NULL" if c.name in key else ""}' for c in table.columns
-        )
-        yield f'CREATE TABLE "{table.name}" ({", ".join(lines)})'
-    else:
-        for column in table.columns:
-            found = present.get(column.name)
-            if found is None:
-                yield f'ALTER TABLE "{table.name}" ADD COLUMN "{column.name}" {SQL_TYPES[column.kind]}'
-            elif found.kind != SQL_TYPES[column.kind]:
-                raise CorruptStoreError(
-                    f"column {table.name}.{column.name} is {found.kind} instead of {SQL_TYPES[column.kind]}",
-                    mend="move the warehouse away and sync again",
-                )
-    yield from comments()

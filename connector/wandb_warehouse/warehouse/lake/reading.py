@@ -7,7 +7,8 @@ import duckdb
 
 from wandb_warehouse.errors import CorruptStoreError, StoreError
 from wandb_warehouse.schema import TABLES, Column, Table
-from wandb_warehouse.warehouse.build import SQL_TYPES, STORAGE_VERSION
+from wandb_warehouse.warehouse.build import STORAGE_VERSION
+from wandb_warehouse.warehouse.ddl import SQL_TYPES
 from wandb_warehouse.warehouse.instance import CATALOG, SETTINGS, reader_instance
 from wandb_warehouse.warehouse.lake.manifest import MANIFEST, VIEWS, LakeTable, Manifest
 from wandb_warehouse.warehouse.lake.storage import Storage
