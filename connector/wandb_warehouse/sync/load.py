@@ -44,6 +44,7 @@ class Load:
         work: Path,
         clock: PhaseClock,
         stats: Stats,
+        proven: set[RunKey],
     ) -> None:
         self._options = options
         self._store = store
@@ -54,6 +55,7 @@ class Load:
         self._work = work
         self._clock = clock
         self._stats = stats
+        self._proven = proven
         self.upkeep = Stopwatch()
         """Time that a sync takes whatever it loads: for copying what is held, proving and publishing."""
 
@@ -95,7 +97,8 @@ class Load:
             self._extraction.report.phase = "proving"
             with phase("prove"), self.upkeep.running():
                 self._prove(build, results)
-                report.runs_proven = len(self._touched(results))
+                self._proven |= self._touched(results)
+                report.runs_proven = len(self._proven)
             with phase("publish"):
                 fill(report, self._extraction.report, self._stats)
                 report.generation = build.write_sync_log(

@@ -23,7 +23,7 @@ from wandb_warehouse.resources import (
     Session,
     connected,
 )
-from wandb_warehouse.sync.held import Held
+from wandb_warehouse.sync.held import Held, RunKey
 from wandb_warehouse.sync.hints import write_hints
 from wandb_warehouse.sync.options import LOGGED, SyncOptions
 from wandb_warehouse.sync.report import PhaseClock, SyncReport, SyncWatch, fill
@@ -92,6 +92,7 @@ class _Rounds:
         self._counted = counted
         self._clock = clock
         self._shared = Rounds()
+        self._proven: set[RunKey] = set()
         self._upkeep = 0.0
 
     def go(self, deadline: Deadline, report: SyncReport) -> bool:
@@ -169,6 +170,7 @@ class _Rounds:
                 work=work,
                 clock=self._clock,
                 stats=client.stats,
+                proven=self._proven,
             )
             load.publish(report)
             self._upkeep = load.upkeep.seconds
