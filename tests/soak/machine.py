@@ -53,9 +53,9 @@ REST = 16 * 60.0
 LATE = 10 * 60.0
 """Seconds a sign of life may be recorded late: within the lag of the cursor."""
 TABLES = (
-    "runs", "run_config", "run_summary", "run_tags", "metrics", "history", "artifacts", "artifact_aliases",
-    "run_artifacts", "files",
+    "projects", "runs", "run_tags", "metrics", "history", "artifacts", "artifact_aliases", "run_artifacts",
 )  # fmt: skip
+"""Those that are compared, and those that a sync decides by."""
 FAULTS = (
     Fault("status", value=500),
     Fault("status", value=502, times=2),

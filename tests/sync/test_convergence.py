@@ -249,6 +249,17 @@ def test_a_renamed_project_is_taken_up(
     assert not sync(options(box, warehouse, named)).published
 
 
+def test_a_renamed_project_without_a_run_of_before_is_the_same(box: Sandbox, warehouse: Path) -> None:
+    """Where its last run is deleted or moved before, id and creation time tell that it is the project that is held."""
+    box.add_run(*P, "gone", rows=training(3))
+    sync(options(box, warehouse))
+    box.delete(*P, "gone")
+    box.rename_project(*P, "q")
+    assert sync(options(box, warehouse, "e/q")).runs_deleted == 1
+    assert query(warehouse, "SELECT project, deleted_at IS NOT NULL FROM runs") == [("q", True)]
+    assert not sync(options(box, warehouse, "e/q")).published
+
+
 @SLOW
 def test_a_lake_converges_too(box: Sandbox, tmp_path: Path) -> None:
     """Deleted, renamed with rows to come, and undeleted: a lake then has what a new DuckDB file gets."""

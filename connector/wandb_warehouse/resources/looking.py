@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from wandb_warehouse.arrow import Numbers, RunRef
+from wandb_warehouse.arrow import Numbers, RunRef, parse_time
 from wandb_warehouse.client import WandbClient
 from wandb_warehouse.errors import RemoteError
 from wandb_warehouse.resources.absent import is_mass_deletion, look_at
@@ -187,7 +187,9 @@ class Look:
         known = project_id(listing)
         for old in self._marks.names_of(known) if known else ():
             runs = self._marks.project(*old).runs.keys()
-            if len(runs & listing.seen) < len(runs) / 2:
+            born = parse_time(listing.project.get("createdAt"))
+            same = born is not None and self._marks.created_at(*old) == born
+            if not same and len(runs & listing.seen) < len(runs) / 2:
                 continue  # another server may give the same id to another project
             there = await self._client.internal_id(*old)
             if there is None or (there == known and ProjectPath(*old) not in self._meant):

@@ -130,6 +130,10 @@ class Marks(Protocol):
         """Return the names under which a project is held; none where a destination cannot rename."""
         ...
 
+    def created_at(self, entity: str, project: str) -> datetime | None:
+        """Return when a project that is held was created; None where that is not known."""
+        ...
+
     def rename(self, old: tuple[str, str], new: tuple[str, str]) -> None:
         """Hold under a new name what is held of a project."""
         ...
@@ -160,10 +164,12 @@ class KnownMarks:
         pending: Mapping[tuple[str, str], Pending] | None = None,
         tables: Mapping[tuple[str, str], HeldTables] | None = None,
         ids: Mapping[tuple[str, str], str] | None = None,
+        created: Mapping[tuple[str, str], datetime] | None = None,
     ) -> None:
         self._projects = dict(projects)
         self._tables = dict(tables or {})
         self._ids = dict(ids or {})
+        self._created = dict(created or {})
         self.left: dict[tuple[str, str], Pending] = dict(pending or {})
         self.recorded: dict[tuple[str, str, str], RunMark] = {}
         self.cursors: dict[tuple[str, str], Cursor] = {}
@@ -195,9 +201,15 @@ class KnownMarks:
         """Return the names under which a project is held."""
         return [name for name, held in self._ids.items() if held == project_id]
 
+    def created_at(self, entity: str, project: str) -> datetime | None:
+        """Return what was known beforehand."""
+        return self._created.get((entity, project))
+
     def rename(self, old: tuple[str, str], new: tuple[str, str]) -> None:
         """Move what is known to the new name, and note the old one in `renamed`."""
-        by_name: list[dict[tuple[str, str], Any]] = [self._projects, self._tables, self._ids, self.left]
+        by_name: list[dict[tuple[str, str], Any]] = [
+            self._projects, self._tables, self._ids, self._created, self.left
+        ]  # fmt: skip
         for held in by_name:
             if old in held:
                 held[new] = held.pop(old)
@@ -256,6 +268,10 @@ class DltStateMarks:
     def names_of(self, project_id: str) -> list[tuple[str, str]]:  # noqa: ARG002 - whichever it is
         """None: a load adds rows, it renames none."""
         return []
+
+    def created_at(self, entity: str, project: str) -> datetime | None:  # noqa: ARG002 - whichever it is
+        """None: nobody asks, since nothing is renamed."""
+        return None
 
     def rename(self, old: tuple[str, str], new: tuple[str, str]) -> None:
         """Nothing is renamed."""

@@ -50,6 +50,8 @@ class Held:
     """Why tables of a project are not whole, as far as it is owed still."""
     stands_for: Mapping[str, pa.Table] = field(default_factory=dict)
     """What the file's numbers stand for: `run_numbers` and `key_numbers`."""
+    created: Mapping[tuple[str, str], datetime] = field(default_factory=dict)
+    """When each project was created, where the server told it."""
     swept: Mapping[tuple[str, str], Cursor] = field(default_factory=dict)
     """Since when the details of every run of a project are known, and of which filters."""
 
@@ -84,6 +86,7 @@ class Held:
             },
             {(p["entity"], p["project"]): p.get("short", {}) for p in last.projects},
             found.numbers,
+            {(p["entity"], p["project"]): p["created_at"] for p in found.projects if p["created_at"]},
             swept | (read_hints(hints, last) if hints else {}),
         )
 

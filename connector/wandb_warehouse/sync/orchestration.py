@@ -121,7 +121,7 @@ class _Rounds:
         anew = options.anew or frozenset()
         held = Held.read(options.warehouse, self._store.hints).without(anew)
         tables = Held.tables(options.warehouse, anew) if options.coverage_tables & LOGGED else {}
-        marks = KnownMarks(held.marks(), held.pending, tables, held.project_ids())
+        marks = KnownMarks(held.marks(), held.pending, tables, held.project_ids(), held.created)
         parts = work / "parts"
         parts.mkdir()
         numbers = held.numbers()

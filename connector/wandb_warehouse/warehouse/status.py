@@ -166,6 +166,8 @@ class HeldRows:
     """Shape `STORED_RUNS`."""
     numbers: dict[str, pa.Table]
     """Rows of `run_numbers` and `key_numbers` by name; a lake has none, as its files hold the names."""
+    projects: list[dict[str, Any]]
+    """Entity, project and creation time of each project."""
 
 
 def held_rows(path: Path | str) -> HeldRows | None:
@@ -185,7 +187,8 @@ def held_rows(path: Path | str) -> HeldRows | None:
             if find_lake(path)
             else numbers_of(connection)
         )
-        return HeldRows(newest, _stored_runs(connection), numbers)
+        projects = records(connection.sql(statement("held_projects")).to_arrow_table())
+        return HeldRows(newest, _stored_runs(connection), numbers, projects)
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,1 @@
+SELECT entity, project, created_at FROM projects
