@@ -11,7 +11,7 @@ from typing import Any
 import pyarrow as pa
 
 from wandb_warehouse.arrow.history import RunRef, column
-from wandb_warehouse.arrow.runs import parse_config, stored_row
+from wandb_warehouse.arrow.runs import parse_config, stored_row, stored_table
 from wandb_warehouse.arrow.text import escape, loads, loads_rows
 from wandb_warehouse.arrow.values import flatten
 from wandb_warehouse.arrow.yaml_text import read_yaml
@@ -42,7 +42,7 @@ _NONFINITE = {"NaN": float("nan"), "Infinity": float("inf"), "-Infinity": float(
 def _table(name: str, rows: Sequence[Row]) -> pa.Table:
     if not rows:  # as of most runs
         return _empty(name)
-    return pa.Table.from_pylist([stored_row(name, row) for row in rows], TABLES[name].arrow)
+    return stored_table(name, rows)
 
 
 @cache

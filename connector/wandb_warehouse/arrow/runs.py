@@ -25,6 +25,7 @@ __all__ = [
     "parse_time",
     "run_tables",
     "stored_row",
+    "stored_table",
 ]
 
 INTERNAL_CONFIG = frozenset({"_wandb", "wandb_version"})
@@ -97,16 +98,19 @@ def run_tables(
     null. A `FatalRemoteError` names the run whose node cannot be read.
     """
     rows: dict[str, list[Row]] = {name: [] for name in _BUILDERS}
-    for node in nodes:
-        run = {"entity": entity, "project": project, "run_id": node["name"], "project_id": project_id}
-        try:
+    try:
+        for node in nodes:
+            run = {"entity": entity, "project": project, "run_id": node["name"], "project_id": project_id}
             documents = {name: _document(node.get(name), name) for name in _DOCUMENTS}
             for name, build in _BUILDERS.items():
-                rows[name] += [stored_row(name, {**run, **row}) for row in build(node, documents)]
-        except FatalRemoteError as error:
-            what = f"run {entity}/{project}/{node['name']}: {error.what}"
-            raise FatalRemoteError(what, mend=error.mend) from error
-    return {name: pa.Table.from_pylist(found, TABLES[name].arrow) for name, found in rows.items()}
+                rows[name] += [{**run, **row} for row in build(node, documents)]
+        return {name: stored_table(name, found) for name, found in rows.items()}
+    except FatalRemoteError as error:
+        if len(nodes) > 1:
+            for node in nodes:  # the one that cannot be read raises with its name
+                run_tables(entity, project, project_id, [node])
+        what = f"run {entity}/{project}/{nodes[0]['name']}: {error.what}"
+        raise FatalRemoteError(what, mend=error.mend) from error
 
 
 def listing_digest(node: Node) -> str:
@@ -224,6 +228,21 @@ _STORE: dict[str, Callable[[Any], Any]] = {
     "timestamp": parse_time,
 }
 """How a value of the API becomes a stored one, by the kind of its column."""
+
+
+def stored_table(table: str, rows: Sequence[Row]) -> pa.Table:
+    """Give rows of a declared table as they are stored, from values as the API gives them, column by column."""
+    columns = []
+    for column, field in zip(TABLES[table].columns, TABLES[table].arrow, strict=True):
+        store = str if column.name == "value_json" else _STORE[column.kind]  # JSON text already
+        try:
+            values = [None if (value := row.get(column.name)) is None else store(value) for row in rows]
+        except (TypeError, ValueError, OverflowError):
+            for row in rows:  # the one that cannot be stored raises in words
+                stored_row(table, row)
+            raise
+        columns.append(pa.array(values, field.type))
+    return pa.Table.from_arrays(columns, schema=TABLES[table].arrow)
 
 
 def stored_row(table: str, row: Row) -> Row:
