@@ -55,7 +55,7 @@ types: setup ## mypy --strict
 bench: setup ## measure everything against the official client (40 minutes); writes docs/benchmarks.md
 	@$(RUN) python -m benchmarks.run
 
-soak: setup ## the long tests of what is promised: kills, signals (15 minutes); writes tests/soak/results.json
+soak: setup ## the long proofs of what is promised (two hours); writes docs/reliability.md
 	@$(RUN) python -m tests.soak.run
 
 audit: setup ## known vulnerabilities of what the lock holds, and its bill of materials (dist/sbom.cdx.json)

@@ -34,7 +34,7 @@ class Soak:
 
 
 SOAKS = (
-    Soak("kills", "kills", 12, ("--kills", "500")),
+    Soak("kills", "kills", 40, ("--kills", "500")),
     Soak("signals", "kills", 3, ("--kills", "40", "--signals")),
     Soak("server life", "machine", 60, ("--sequences", "1000")),
     Soak("storms of faults", "faults", 5),
