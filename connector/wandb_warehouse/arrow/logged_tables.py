@@ -7,7 +7,7 @@ from typing import Any
 import pyarrow as pa
 
 from wandb_warehouse.arrow.history import RunRef, column
-from wandb_warehouse.arrow.runs import stored_row
+from wandb_warehouse.arrow.runs import stored_table
 from wandb_warehouse.arrow.text import escape, loads
 from wandb_warehouse.arrow.values import flatten
 from wandb_warehouse.schema import TABLES
@@ -249,7 +249,7 @@ def table_row(
             "column_types": facts.types,
             "definition": facts.definition,
         }
-    return pa.Table.from_pylist([stored_row("logged_tables", row)], TABLES["logged_tables"].arrow)
+    return stored_table("logged_tables", [row])
 
 
 def table_cells(

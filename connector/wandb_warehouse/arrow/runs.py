@@ -15,7 +15,7 @@ import pyarrow as pa
 from wandb_warehouse.arrow.text import dumps, escape, loads
 from wandb_warehouse.arrow.values import classify, flatten
 from wandb_warehouse.errors import FatalRemoteError
-from wandb_warehouse.schema import TABLES
+from wandb_warehouse.schema import TABLES, Column
 
 __all__ = [
     "LISTING_FIELDS",
@@ -230,11 +230,15 @@ _STORE: dict[str, Callable[[Any], Any]] = {
 """How a value of the API becomes a stored one, by the kind of its column."""
 
 
+def _storing(column: Column) -> Callable[[Any], Any]:
+    return str if column.name == "value_json" else _STORE[column.kind]  # JSON text already
+
+
 def stored_table(table: str, rows: Sequence[Row]) -> pa.Table:
     """Give rows of a declared table as they are stored, from values as the API gives them, column by column."""
     columns = []
     for column, field in zip(TABLES[table].columns, TABLES[table].arrow, strict=True):
-        store = str if column.name == "value_json" else _STORE[column.kind]  # JSON text already
+        store = _storing(column)
         try:
             values = [None if (value := row.get(column.name)) is None else store(value) for row in rows]
         except (TypeError, ValueError, OverflowError):
@@ -254,8 +258,7 @@ def stored_row(table: str, row: Row) -> Row:
             stored[column.name] = None
             continue
         try:
-            store = str if column.name == "value_json" else _STORE[column.kind]  # JSON text already
-            stored[column.name] = store(value)
+            stored[column.name] = _storing(column)(value)
         except (TypeError, ValueError, OverflowError) as error:
             what = f"its {column.name} is no {column.kind}: {type(value).__name__}"
             raise FatalRemoteError(what, mend="report the run to W&B") from error

@@ -125,7 +125,7 @@ class _Rounds:
         parts = work / "parts"
         parts.mkdir()
         numbers = held.numbers()
-        loop, client = self._session
+        _, client = self._session
         extraction = Extraction(
             options.projects,
             lambda: client,
@@ -148,7 +148,7 @@ class _Rounds:
                 max_table_bytes=options.max_table_bytes,
             ),
             numbers=numbers,
-            session=(loop, client),
+            session=self._session,
             report=self._counted,
             rounds=self._shared,
         )
