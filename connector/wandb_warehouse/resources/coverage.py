@@ -192,16 +192,15 @@ class Coverage:
 
     def is_due(self) -> bool:
         """Tell whether a wanted table owes anything."""
-        return any(self.owes(project.path) for project in self._projects)
+        return any(map(self._owes, self._projects))
 
     def owes(self, path: ProjectPath) -> bool:
         """Tell whether a wanted table owes anything of a project, beside what this sync tried in vain."""
-        return any(
-            self._owed(name, project) is None or self._owed(name, project)
-            for name in self._options.tables - self._options.skipped
-            for project in self._projects
-            if project.path == path
-        )
+        return any(self._owes(project) for project in self._projects if project.path == path)
+
+    def _owes(self, project: ProjectWork) -> bool:
+        owed = (self._owed(name, project) for name in self._options.tables - self._options.skipped)
+        return any(left is None or left for left in owed)
 
     @property
     def read_anything(self) -> bool:

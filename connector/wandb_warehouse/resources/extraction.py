@@ -23,7 +23,7 @@ from wandb_warehouse.resources.deadline import Deadline
 from wandb_warehouse.resources.history import HistoryReader, HistoryTask
 from wandb_warehouse.resources.listing import ProjectPath
 from wandb_warehouse.resources.looking import Look, LookOptions, Seen
-from wandb_warehouse.resources.marks import Cursor, Marks
+from wandb_warehouse.resources.marks import Cursor, Marks, RunMark
 from wandb_warehouse.resources.report import ExtractionReport
 from wandb_warehouse.resources.rounds import Rounds
 from wandb_warehouse.resources.sampling import SampleReader, SampleTask
@@ -196,24 +196,21 @@ class Extraction:
 
     def _conclude(self, seen: Seen) -> None:
         self.results = []
+        marks: dict[ProjectPath, dict[str, RunMark]] = {path: {} for path in seen.started}
         for moved in seen.moved:
             path = ProjectPath(moved.run.entity, moved.run.project)
             held = self._marks.project(path.entity, path.project).runs.get(moved.run.run_id)
             result = conclude(moved, held, seen.started[path], self._readings, self._wanted)
             self.results.append(result)
+            marks[path][moved.run.run_id] = result.mark
             if result.error is not None:
                 self.report.quarantined[f"{path}/{moved.run.run_id}"] = result.error
         for path in seen.started:
-            marks = {
-                result.run.run_id: result.mark
-                for result in self.results
-                if (result.run.entity, result.run.project) == (path.entity, path.project)
-            }
             cursor: Cursor | None = Cursor(self._rounds.started[path], Cursor.text(self._look.filters))
             if path in seen.unfinished:
                 cursor = self._marks.project(path.entity, path.project).cursor
             if cursor is not None:  # nothing is remembered of a new project that was not read to its end
-                self._marks.record(path.entity, path.project, cursor, marks, seen.swept.get(path))
+                self._marks.record(path.entity, path.project, cursor, marks[path], seen.swept.get(path))
 
     def _phase_one(self) -> Seen:
         if self._seen is None:

@@ -46,9 +46,8 @@ class Rounds:
         """Take note of a listing, and leave in it what is to be looked at: what was left longest comes first."""
         self.started.setdefault(path, listing.server_time)
         self.listed[path] = listing.listed
-        done = {
-            run.run_id for run in self.concluded if (run.entity, run.project) == (path.entity, path.project)
-        }
+        seen = listing.changed.keys() | listing.rest.keys()
+        done = {name for name in seen if RunRef(path.entity, path.project, name) in self.concluded}
         left = [name for name in listing.changed if name not in done]
         left.sort(key=lambda name: _turn(marks.runs.get(name), wanted))
         listing.changed = {name: listing.changed[name] for name in left}
