@@ -4,7 +4,8 @@
     ├── ConfigError            exit 2   mend the command, the configuration or the environment
     │   ├── MissingExtraError           install what the message names
     │   ├── ProjectNotFoundError        mend the path, or ask for access
-    │   └── QueryError                  mend the SQL statement
+    │   ├── QueryError                  mend the SQL statement
+    │   └── OperationError              mend the expression or the filter
     ├── AuthError              exit 3   mend the key
     ├── RemoteError            exit 4   W&B did not answer as it should
     │   ├── RetriableRemoteError        run the sync again later
@@ -25,6 +26,7 @@ __all__ = [
     "CorruptStoreError",
     "FatalRemoteError",
     "MissingExtraError",
+    "OperationError",
     "PartialError",
     "ProjectNotFoundError",
     "ProofError",
@@ -63,6 +65,14 @@ class ProjectNotFoundError(ConfigError):
 
 class QueryError(ConfigError):
     """The statement of a reading command was refused or failed."""
+
+
+class OperationError(ConfigError):
+    """An expression or a filter says nothing that has an exact meaning in SQL; `excerpt` shows the place."""
+
+    def __init__(self, what: str, *, mend: str = "", excerpt: str = "") -> None:
+        super().__init__(what, mend=mend)
+        self.excerpt = excerpt
 
 
 class AuthError(WarehouseError):
