@@ -1,7 +1,7 @@
 """Rows in, rows out: every view and macro is run on the cases written in `cases/<name>.md`.
 
 A case is a `## title`, any number of ``Given `table`:`` with a Markdown table, one ```sql block, and `Gives:` with a
-table. Cells are read by the type of their column; `null` is null; columns left out are null.
+table. Cells are read by the type of their column; `null` is null, `'null'` the text; columns left out are null.
 """
 
 import re
@@ -82,6 +82,8 @@ _READERS: list[tuple[Callable[[pa.DataType], bool], Callable[[str], Any]]] = [
 def _value(cell: str, kind: pa.DataType) -> Any:
     if cell == "null":
         return None
+    if cell == "'null'":
+        return "null"
     return next(read for holds, read in _READERS if holds(kind))(cell)
 
 

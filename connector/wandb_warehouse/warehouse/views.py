@@ -83,7 +83,7 @@ def parse_sql_file(text: str, origin: str) -> SqlFile:
     Raises:
         StoreError: the header lacks a line, the body is not one SELECT, or a function is unknown to sqlglot.
     """
-    lines = text.strip().splitlines()
+    lines = text.strip().split("\n")  # no other ends: a literal may hold the white space of Unicode
     start = next((n for n, line in enumerate(lines) if not line.startswith("--")), len(lines))
     header: dict[str, str] = {}
     notes: list[str] = []
