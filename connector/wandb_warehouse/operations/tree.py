@@ -50,6 +50,9 @@ __all__ = [
     "Type",
     "Unique",
     "Variable",
+    "Written",
+    "element_of",
+    "list_of",
 ]
 
 
@@ -127,6 +130,13 @@ class Apply(Node):
 
     function: str
     arguments: tuple[Node, ...]
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Written(Node):
+    """A line that a program writes; as a value it is its text."""
+
+    text: Node
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -315,3 +325,15 @@ class Fold(Node):
     function: str
     of: Node
     separator: str = ""
+
+
+def element_of(type_: Type) -> Type:
+    """Type of a list's or a group's elements."""
+    if isinstance(type_, ListType):
+        return type_.element
+    return type_.member if isinstance(type_, GroupType) else VALUE
+
+
+def list_of(element: Type) -> ListType:
+    """Type of a list of such elements."""
+    return ListType("a list", element)

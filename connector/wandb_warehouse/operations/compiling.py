@@ -1,0 +1,75 @@
+"""From text to SQL in one call."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from wandb_warehouse.errors import OperationError
+from wandb_warehouse.operations import tree as t
+from wandb_warehouse.operations.engines import Engine
+from wandb_warehouse.operations.output import shown
+from wandb_warehouse.operations.resolving import Given, resolve
+
+__all__ = ["Operation", "Statement", "compile_operation"]
+
+ENGINES: dict[str, type[Engine]] = {"duckdb": Engine}
+
+
+@dataclass(frozen=True)
+class Statement:
+    """One SELECT of a program."""
+
+    sql: str
+    """The SELECT, in the operation's dialect."""
+    type: str
+    """What it shows, as `a list of a run` or `a number`."""
+    is_text: bool
+    """Whether its rows are lines that the program writes, in one column."""
+
+
+@dataclass(frozen=True)
+class Operation:
+    """A compiled program: what each of its statements shows, in order."""
+
+    statements: tuple[Statement, ...]
+    dialect: str
+
+    @property
+    def sql(self) -> str:
+        """All its SELECTs, each ended by a semicolon."""
+        return "\n\n".join(f"{each.sql};" for each in self.statements)
+
+
+def compile_operation(text: str, dialect: str = "duckdb", *, given: Given | None = None) -> Operation:
+    """Compile run operations to SQL.
+
+    Args:
+        text: a program in the notation of W&B's query panels; docs/operations.md describes it.
+        dialect: the engine that will run the SQL: duckdb, postgres, spark, snowflake, bigquery, clickhouse or trino.
+        given: the project the runs are of, and the ids that `run`, `run1`, ... stand for.
+
+    Raises:
+        OperationError: the text cannot be read, or has no exact meaning in the engine's SQL; it names the place.
+
+    Source: W&B's Run Operations.
+
+    >>> print(compile_operation("runs.count()").sql)
+    SELECT
+      CAST(COUNT(*) AS DOUBLE) AS "value"
+    FROM runs AS r
+    WHERE
+      r.deleted_at IS NULL;
+    """
+    if dialect not in ENGINES:
+        raise OperationError(f"unknown dialect {dialect}", mend=f"choose one of {', '.join(ENGINES)}")
+    engine = ENGINES[dialect]()
+    statements = []
+    for node in resolve(text, given):
+        select = shown(node, engine)
+        sql = select.query.sql(dialect=engine.dialect, pretty=True)
+        statements.append(Statement(sql, _described(node.type), select.is_text))
+    return Operation(tuple(statements), dialect)
+
+
+def _described(type_: t.Type) -> str:
+    return f"a list of {type_.element}" if isinstance(type_, t.ListType) else str(type_)

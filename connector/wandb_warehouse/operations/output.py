@@ -1,0 +1,134 @@
+"""The SELECT of what a statement shows: which columns it has, and in which order its rows come."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sqlglot import exp
+
+from wandb_warehouse.operations import tree as t
+from wandb_warehouse.operations.engines import Engine
+from wandb_warehouse.operations.lowering import Lowerer
+from wandb_warehouse.operations.relations import (
+    ArtifactValue,
+    Bound,
+    DocumentValue,
+    Grouped,
+    ListBinding,
+    RecordValue,
+    RowValue,
+    RunValue,
+    Scalar,
+    Scope,
+    Value,
+    column,
+)
+
+__all__ = ["Shown", "shown"]
+
+_RUN_COLUMNS = ("entity", "project", "run_id", "name", "state", "created_at")
+_ARTIFACT_COLUMNS = {
+    "collection": "name",
+    "version": "version",
+    "type": "type",
+    "size": "size",
+    "digest": "digest",
+    "state": "state",
+    "created_at": "createdAt",
+    "metadata": "metadata",
+}
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A SELECT, and whether its rows are lines of text that a program writes."""
+
+    query: exp.Select
+    is_text: bool
+
+
+def shown(node: t.Node, engine: Engine, *, limit: int | None = None) -> Shown:
+    """The SELECT of a node.
+
+    Args:
+        node: what a statement shows.
+        engine: for which engine.
+        limit: rows at most.
+    """
+    lowerer = Lowerer(engine)
+    is_text = _is_effect(node)
+    if isinstance(node, t.First):
+        # One element is a list of at most one: where there is none, there is no row.
+        relation, skipped = lowerer.first_of(node, {})
+        columns = columns_of(lowerer, relation.element, node.type)
+        query = relation.select(*columns, ordered=True).limit(1)
+        return Shown(query.offset(skipped) if skipped else query, is_text)
+    if isinstance(node.type, t.ListType):
+        relation = lowerer.relation(node, {})
+    elif isinstance(node, t.Fold) and isinstance(node.of.type, t.ListType):
+        made = lowerer.top_fold(node)
+        return Shown(made, is_text)
+    else:
+        scope = Scope()
+        bound = lowerer.bound(node, {}, scope)
+        return Shown(scope.select(*columns_of(lowerer, bound, node.type)), is_text)
+    query = relation.select(*columns_of(lowerer, relation.element, t.element_of(node.type)), ordered=True)
+    return Shown(query if limit is None else query.limit(limit), is_text)
+
+
+def _is_effect(node: t.Node) -> bool:
+    """Whether a node is the text of console.log, alert or forEach rather than a value that is shown."""
+    match node:
+        case t.Each(body=body):
+            return _is_effect(body)
+        case t.Apply(function="if", arguments=(_, then, _), type=t.TEXT):
+            return _is_effect(then)
+        case t.Written():
+            return True
+        case _:
+            return False
+
+
+def columns_of(lowerer: Lowerer, bound: Bound, type_: t.Type, name: str = "value") -> list[exp.Expression]:
+    """The columns that show an element, with the names a user sees."""
+    engine = lowerer.engine
+    match bound:
+        case Scalar(kind, sql):
+            shown_sql = engine.double(sql) if kind == t.NUMBER and not _is_double(sql) else sql.copy()
+            return [_named(shown_sql, name)]
+        case Value():
+            return [_named(engine.document(bound.json), name)]
+        case DocumentValue(sql):
+            return [_named(engine.document(sql), name)]
+        case RunValue():
+            return [bound.column(each) for each in _RUN_COLUMNS]
+        case ArtifactValue(columns):
+            return [_named(columns[ours].copy(), theirs) for ours, theirs in _ARTIFACT_COLUMNS.items()]
+        case RowValue(_, alias):
+            return [column(each, alias) for each in ("entity", "project", "run_id", "step")]
+        case RecordValue(entries):
+            types = dict(type_.entries) if isinstance(type_, t.RecordType) else {}
+            return [
+                each
+                for entry, inner in entries.items()
+                for each in columns_of(lowerer, inner, types.get(entry, t.VALUE), entry)
+            ]
+        case Grouped(key):
+            key_type = type_.key if isinstance(type_, t.GroupType) else t.VALUE
+            return [
+                *columns_of(lowerer, key, key_type, "key"),
+                _named(exp.Count(this=exp.Star()), "count"),
+            ]
+        case ListBinding():
+            return [_named(lowerer.whole_list(bound), name)]
+
+
+def _is_double(sql: exp.Expression) -> bool:
+    """Whether an expression is a double already, and no decimal or count."""
+    if isinstance(sql, exp.Column):
+        return sql.name not in ("size", "step")
+    return isinstance(sql, exp.Avg | exp.StddevPop)
+
+
+def _named(sql: exp.Expression, name: str) -> exp.Expression:
+    return exp.alias_(sql, exp.to_identifier(name, quoted=True))

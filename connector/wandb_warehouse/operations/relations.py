@@ -1,0 +1,237 @@
+"""What the lowering works with: values as SQL expressions, and lists as the clauses of a SELECT."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from sqlglot import exp
+
+from wandb_warehouse.operations import tree as t
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+__all__ = [
+    "ARTIFACT_COLUMNS",
+    "RUN_KEY",
+    "ArtifactValue",
+    "Bound",
+    "DocumentValue",
+    "Grouped",
+    "Key",
+    "ListBinding",
+    "RecordValue",
+    "Relation",
+    "RowValue",
+    "RunValue",
+    "Scalar",
+    "Scope",
+    "Value",
+    "both",
+    "column",
+    "text",
+]
+
+RUN_KEY = ("entity", "project", "run_id")
+
+ROW_KEY = (*RUN_KEY, "step", "seq")
+
+ARTIFACT_COLUMNS = (
+    "artifact_entity",
+    "artifact_project",
+    "artifact_id",
+    "collection",
+    "version",
+    "type",
+    "size",
+    "digest",
+    "state",
+    "description",
+    "metadata",
+    "created_at",
+)
+
+
+def column(name: str, table: str) -> exp.Column:
+    """A column of our own tables and views; names of users are quoted elsewhere."""
+    return exp.column(name, table=table)
+
+
+def text(value: str) -> exp.Literal:
+    """A text literal; the printer escapes it for its dialect."""
+    return exp.Literal.string(value)
+
+
+def both(conditions: Sequence[exp.Expression]) -> exp.Expression:
+    """All conditions in one."""
+    return exp.and_(*(each.copy() for each in conditions)) if conditions else exp.true()
+
+
+@dataclass(frozen=True)
+class Scalar:
+    """A number, text, boolean or date: NULL where it is missing."""
+
+    type: t.Type
+    sql: exp.Expression
+    may_be_nan: bool = False
+    """Whether arithmetic may have made it NaN, which every engine orders above all numbers and JavaScript nowhere."""
+
+
+@dataclass(frozen=True)
+class Value:
+    """A value whose kind only the data tell: NULL in all four where it is missing (`kind` may say `null`, too)."""
+
+    kind: exp.Expression
+    number: exp.Expression
+    text: exp.Expression
+    json: exp.Expression
+    is_object: Callable[[], exp.Expression] | None = None
+    """Whether the key holds an object: config and summary have rows for what an object holds, none for itself."""
+
+
+@dataclass(frozen=True)
+class RunValue:
+    """A run: the columns of `runs` under an alias."""
+
+    scope: Scope
+    alias: str
+
+    def column(self, name: str) -> exp.Column:
+        """One of its columns."""
+        return column(name, self.alias)
+
+
+@dataclass(frozen=True)
+class ArtifactValue:
+    """An artifact version: an expression for each of its columns."""
+
+    columns: Mapping[str, exp.Expression]
+
+
+@dataclass(frozen=True)
+class RowValue:
+    """A history row: the columns that name it under an alias, and the key whose values stand beside them."""
+
+    scope: Scope
+    alias: str
+    key: str | None = None
+
+
+@dataclass(frozen=True)
+class DocumentValue:
+    """A whole JSON document."""
+
+    sql: exp.Expression
+
+
+@dataclass(frozen=True)
+class RecordValue:
+    """Named entries."""
+
+    entries: Mapping[str, Bound]
+
+
+@dataclass(frozen=True)
+class Grouped:
+    """A group: its key, and the element that stands for every member in the grouped SELECT."""
+
+    key: Bound
+    member: Bound
+    relation: Relation
+
+
+@dataclass(frozen=True)
+class ListBinding:
+    """A list that is an element itself: it is lowered where it is used."""
+
+    node: t.Node
+    names: Mapping[t.Variable, Bound]
+
+
+Bound = (
+    Scalar | Value | RunValue | ArtifactValue | RowValue | DocumentValue | RecordValue | Grouped | ListBinding
+)
+
+
+@dataclass(frozen=True)
+class Key:
+    """One key of an order."""
+
+    sql: exp.Expression
+    descending: bool = False
+    missing_first: bool = False
+
+    @property
+    def reversed(self) -> Key:
+        """The key of the reverse order."""
+        return Key(self.sql, not self.descending, not self.missing_first)
+
+    @property
+    def ordered(self) -> exp.Ordered:
+        """The key in an ORDER BY."""
+        return exp.Ordered(this=self.sql.copy(), desc=self.descending, nulls_first=self.missing_first)
+
+
+@dataclass(eq=False)
+class Scope:
+    """The FROM and WHERE of one SELECT, as they grow."""
+
+    tables: list[tuple[exp.Expression, exp.Expression | None, str]] = field(default_factory=list)
+    """Each source, what it is joined on, and how."""
+    where: list[exp.Expression] = field(default_factory=list)
+    correlated: list[tuple[exp.Column, exp.Expression]] = field(default_factory=list)
+    """Columns that must equal something of a SELECT further out."""
+    leaves: dict[tuple[str, str, str], str] = field(default_factory=dict)
+    firsts: dict[t.Node, Bound] = field(default_factory=dict)
+
+    def add(self, source: exp.Expression, on: exp.Expression | None = None, how: str = "") -> None:
+        """Add a source: the first one stands in FROM, what it is joined on in WHERE."""
+        if not self.tables and how != "LEFT":
+            self.tables.append((source, None, ""))
+            if on is not None:
+                self.where.append(on)
+        else:
+            if not self.tables:
+                one = exp.select(exp.alias_(exp.Literal.number(1), "one"))
+                self.tables.append((one.subquery("one_row"), None, ""))
+            self.tables.append((source, on, how))
+
+    def select(self, *columns: exp.Expression) -> exp.Select:
+        """The SELECT of these columns."""
+        query = exp.select(*(each.copy() for each in columns))
+        for place, (source, on, how) in enumerate(self.tables):
+            if place == 0:
+                query = query.from_(source.copy())
+            elif on is None:
+                query = query.join(source.copy(), join_type="CROSS")
+            else:
+                query = query.join(source.copy(), on=on.copy(), join_type=how)
+        return query.where(*(each.copy() for each in self.where)) if self.where else query
+
+
+@dataclass
+class Relation:
+    """A list: its SELECT's clauses, what one element is, and the order of elements."""
+
+    scope: Scope
+    element: Bound
+    order: list[Key]
+    groups: list[exp.Expression] | None = None
+    having: list[exp.Expression] = field(default_factory=list)
+
+    def select(self, *columns: exp.Expression, ordered: bool = False) -> exp.Select:
+        """The SELECT of these columns."""
+        query = self.scope.select(*columns)
+        if self.groups is not None:
+            query = query.group_by(*(each.copy() for each in self.groups))
+        if self.having:
+            query = query.having(*(each.copy() for each in self.having))
+        if ordered and self.order:
+            query = query.order_by(*(key.ordered for key in self.order))
+        return query
+
+    def place(self) -> exp.Expression:
+        """The element's place in the order, from 1."""
+        order = exp.Order(expressions=[key.ordered for key in self.order])
+        return exp.Window(this=exp.RowNumber(), order=order)

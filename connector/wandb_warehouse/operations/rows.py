@@ -1,0 +1,98 @@
+"""Elements as columns of a subquery, and back: what a SELECT around another one sees of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from sqlglot import exp
+
+from wandb_warehouse.errors import OperationError
+from wandb_warehouse.operations import tree as t
+from wandb_warehouse.operations.relations import (
+    ARTIFACT_COLUMNS,
+    ROW_KEY,
+    RUN_KEY,
+    ArtifactValue,
+    Bound,
+    DocumentValue,
+    RecordValue,
+    RowValue,
+    RunValue,
+    Scalar,
+    Scope,
+    Value,
+    column,
+)
+
+__all__ = ["export", "rebuilt"]
+
+_PARTS = ("kind", "number", "text", "json")
+
+
+def export(bound: Bound, prefix: str = "") -> dict[str, exp.Expression]:
+    """The columns that hold an element, by name; of a run its key, as the rest is found by `alias.*`."""
+    match bound:
+        case Scalar(_, sql):
+            return {f"{prefix}value": sql}
+        case Value(kind, number, words, json):
+            return dict(zip((f"{prefix}{part}" for part in _PARTS), (kind, number, words, json), strict=True))
+        case RunValue():
+            return {f"{prefix}{name}": bound.column(name) for name in RUN_KEY}
+        case ArtifactValue(columns):
+            return {f"{prefix}{name}": columns[name] for name in ARTIFACT_COLUMNS}
+        case RowValue(_, alias):
+            return {f"{prefix}{name}": column(name, alias) for name in ROW_KEY}
+        case DocumentValue(sql):
+            return {f"{prefix}document": sql}
+        case RecordValue(entries):
+            columns: dict[str, exp.Expression] = {}
+            # Names of entries are the user's: columns go by their place.
+            for place, entry in enumerate(entries.values()):
+                columns |= export(entry, f"{prefix}e{place}_")
+            return columns
+        case _:
+            raise OperationError(
+                "a list of lists or groups has no columns", mend="flatten it, or map it to records"
+            )
+
+
+def rebuilt(
+    type_: t.Type,
+    scope: Scope,
+    alias: str,
+    *,
+    columns: Mapping[str, exp.Expression] | None = None,
+    prefix: str = "",
+) -> Bound:
+    """The element that columns of a source hold.
+
+    Args:
+        type_: what the element is.
+        scope: the SELECT that has the source.
+        alias: the source.
+        columns: expressions in place of the source's columns.
+        prefix: what the columns' names begin with.
+    """
+
+    def of(name: str) -> exp.Expression:
+        return (columns or {}).get(f"{prefix}{name}") or column(f"{prefix}{name}", alias)
+
+    if type_ in (t.NUMBER, t.TEXT, t.BOOLEAN, t.DATE, t.MISSING):
+        return Scalar(type_, of("value"), may_be_nan=type_ == t.NUMBER)
+    if type_ == t.VALUE:
+        return Value(*(of(part) for part in _PARTS))
+    if type_ == t.RUN:
+        return RunValue(scope, alias)
+    if type_ == t.ARTIFACT:
+        return ArtifactValue({name: of(name) for name in ARTIFACT_COLUMNS})
+    if type_ == t.ROW:
+        return RowValue(scope, alias)
+    if type_ == t.DICTIONARY:
+        return DocumentValue(of("document"))
+    if isinstance(type_, t.RecordType):
+        entries = {
+            name: rebuilt(each, scope, alias, columns=columns, prefix=f"{prefix}e{place}_")
+            for place, (name, each) in enumerate(type_.entries)
+        }
+        return RecordValue(entries)
+    raise OperationError(f"a list of {type_} has no columns", mend="flatten it, or map it to records")
