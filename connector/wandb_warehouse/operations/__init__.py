@@ -1,10 +1,10 @@
 """W&B's run operations and its filters of runs, compiled to SQL; nothing here opens a database.
 
-A text is read (`parsing`) into a syntax tree, resolved and typed (`resolving`) into the tree of `tree`, and lowered
+A text is read (`language`) into a syntax tree, resolved and typed (`resolving`) into the tree of `tree`, and lowered
 (`lowering`) into SELECTs of an engine's dialect.
 """
 
 from wandb_warehouse.operations.compiling import Operation, Statement, compile_operation
-from wandb_warehouse.operations.resolving import Given
+from wandb_warehouse.operations.language.resolving import Given
 
 __all__ = ["Given", "Operation", "Statement", "compile_operation"]

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 from wandb_warehouse.errors import OperationError
 from wandb_warehouse.operations import tree as t
-from wandb_warehouse.operations.engines import Engine
-from wandb_warehouse.operations.output import shown
-from wandb_warehouse.operations.resolving import Given, resolve
+from wandb_warehouse.operations.language.resolving import Given, resolve
+from wandb_warehouse.operations.lowering.engines import Engine
+from wandb_warehouse.operations.lowering.output import shown
 
 __all__ = ["Operation", "Statement", "compile_operation"]
 

@@ -6,7 +6,7 @@ Expressions (`resolving`) and MongoDB's filters (`filters`) both become this tre
 
 from dataclasses import dataclass, field
 
-from wandb_warehouse.operations.syntax import Span
+from wandb_warehouse.operations.language.syntax import Span
 
 __all__ = [
     "ARTIFACT",

@@ -7,10 +7,15 @@ from typing import TYPE_CHECKING
 
 from sqlglot import exp
 
-from wandb_warehouse.operations import tree as t
-
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+
+    from sqlglot.expressions import Expr as Sql
+
+    from wandb_warehouse.operations import tree as t
+else:
+    Sql = exp.Expression  # what older versions call it
+
 
 __all__ = [
     "ARTIFACT_COLUMNS",
@@ -27,6 +32,7 @@ __all__ = [
     "RunValue",
     "Scalar",
     "Scope",
+    "Sql",
     "Value",
     "both",
     "column",
@@ -63,7 +69,7 @@ def text(value: str) -> exp.Literal:
     return exp.Literal.string(value)
 
 
-def both(conditions: Sequence[exp.Expression]) -> exp.Expression:
+def both(conditions: Sequence[Sql]) -> Sql:
     """All conditions in one."""
     return exp.and_(*(each.copy() for each in conditions)) if conditions else exp.true()
 
@@ -73,7 +79,7 @@ class Scalar:
     """A number, text, boolean or date: NULL where it is missing."""
 
     type: t.Type
-    sql: exp.Expression
+    sql: Sql
     may_be_nan: bool = False
     """Whether arithmetic may have made it NaN, which every engine orders above all numbers and JavaScript nowhere."""
 
@@ -82,11 +88,11 @@ class Scalar:
 class Value:
     """A value whose kind only the data tell: NULL in all four where it is missing (`kind` may say `null`, too)."""
 
-    kind: exp.Expression
-    number: exp.Expression
-    text: exp.Expression
-    json: exp.Expression
-    is_object: Callable[[], exp.Expression] | None = None
+    kind: Sql
+    number: Sql
+    text: Sql
+    json: Sql
+    is_object: Callable[[], Sql] | None = None
     """Whether the key holds an object: config and summary have rows for what an object holds, none for itself."""
 
 
@@ -106,7 +112,7 @@ class RunValue:
 class ArtifactValue:
     """An artifact version: an expression for each of its columns."""
 
-    columns: Mapping[str, exp.Expression]
+    columns: Mapping[str, Sql]
 
 
 @dataclass(frozen=True)
@@ -122,7 +128,7 @@ class RowValue:
 class DocumentValue:
     """A whole JSON document."""
 
-    sql: exp.Expression
+    sql: Sql
 
 
 @dataclass(frozen=True)
@@ -158,7 +164,7 @@ Bound = (
 class Key:
     """One key of an order."""
 
-    sql: exp.Expression
+    sql: Sql
     descending: bool = False
     missing_first: bool = False
 
@@ -177,15 +183,15 @@ class Key:
 class Scope:
     """The FROM and WHERE of one SELECT, as they grow."""
 
-    tables: list[tuple[exp.Expression, exp.Expression | None, str]] = field(default_factory=list)
+    tables: list[tuple[Sql, Sql | None, str]] = field(default_factory=list)
     """Each source, what it is joined on, and how."""
-    where: list[exp.Expression] = field(default_factory=list)
-    correlated: list[tuple[exp.Column, exp.Expression]] = field(default_factory=list)
+    where: list[Sql] = field(default_factory=list)
+    correlated: list[tuple[exp.Column, Sql]] = field(default_factory=list)
     """Columns that must equal something of a SELECT further out."""
     leaves: dict[tuple[str, str, str], str] = field(default_factory=dict)
     firsts: dict[t.Node, Bound] = field(default_factory=dict)
 
-    def add(self, source: exp.Expression, on: exp.Expression | None = None, how: str = "") -> None:
+    def add(self, source: Sql, on: Sql | None = None, how: str = "") -> None:
         """Add a source: the first one stands in FROM, what it is joined on in WHERE."""
         if not self.tables and how != "LEFT":
             self.tables.append((source, None, ""))
@@ -197,7 +203,7 @@ class Scope:
                 self.tables.append((one.subquery("one_row"), None, ""))
             self.tables.append((source, on, how))
 
-    def select(self, *columns: exp.Expression) -> exp.Select:
+    def select(self, *columns: Sql) -> exp.Select:
         """The SELECT of these columns."""
         query = exp.select(*(each.copy() for each in columns))
         for place, (source, on, how) in enumerate(self.tables):
@@ -217,10 +223,10 @@ class Relation:
     scope: Scope
     element: Bound
     order: list[Key]
-    groups: list[exp.Expression] | None = None
-    having: list[exp.Expression] = field(default_factory=list)
+    groups: list[Sql] | None = None
+    having: list[Sql] = field(default_factory=list)
 
-    def select(self, *columns: exp.Expression, ordered: bool = False) -> exp.Select:
+    def select(self, *columns: Sql, ordered: bool = False) -> exp.Select:
         """The SELECT of these columns."""
         query = self.scope.select(*columns)
         if self.groups is not None:
@@ -231,7 +237,7 @@ class Relation:
             query = query.order_by(*(key.ordered for key in self.order))
         return query
 
-    def place(self) -> exp.Expression:
+    def place(self) -> Sql:
         """The element's place in the order, from 1."""
         order = exp.Order(expressions=[key.ordered for key in self.order])
         return exp.Window(this=exp.RowNumber(), order=order)

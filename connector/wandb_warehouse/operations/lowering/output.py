@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from sqlglot import exp
 
 from wandb_warehouse.operations import tree as t
-from wandb_warehouse.operations.engines import Engine
-from wandb_warehouse.operations.lowering import Lowerer
-from wandb_warehouse.operations.relations import (
+from wandb_warehouse.operations.lowering.lowerer import Lowerer
+from wandb_warehouse.operations.lowering.relations import (
     ArtifactValue,
     Bound,
     DocumentValue,
@@ -20,9 +20,14 @@ from wandb_warehouse.operations.relations import (
     RunValue,
     Scalar,
     Scope,
+    Sql,
     Value,
     column,
 )
+from wandb_warehouse.operations.lowering.single import first_of, top_fold, whole_list
+
+if TYPE_CHECKING:
+    from wandb_warehouse.operations.lowering.engines import Engine
 
 __all__ = ["Shown", "shown"]
 
@@ -59,14 +64,14 @@ def shown(node: t.Node, engine: Engine, *, limit: int | None = None) -> Shown:
     is_text = _is_effect(node)
     if isinstance(node, t.First):
         # One element is a list of at most one: where there is none, there is no row.
-        relation, skipped = lowerer.first_of(node, {})
+        relation, skipped = first_of(lowerer, node, {})
         columns = columns_of(lowerer, relation.element, node.type)
         query = relation.select(*columns, ordered=True).limit(1)
         return Shown(query.offset(skipped) if skipped else query, is_text)
     if isinstance(node.type, t.ListType):
         relation = lowerer.relation(node, {})
     elif isinstance(node, t.Fold) and isinstance(node.of.type, t.ListType):
-        made = lowerer.top_fold(node)
+        made = top_fold(lowerer, node)
         return Shown(made, is_text)
     else:
         scope = Scope()
@@ -89,7 +94,7 @@ def _is_effect(node: t.Node) -> bool:
             return False
 
 
-def columns_of(lowerer: Lowerer, bound: Bound, type_: t.Type, name: str = "value") -> list[exp.Expression]:
+def columns_of(lowerer: Lowerer, bound: Bound, type_: t.Type, name: str = "value") -> list[Sql]:
     """The columns that show an element, with the names a user sees."""
     engine = lowerer.engine
     match bound:
@@ -120,15 +125,15 @@ def columns_of(lowerer: Lowerer, bound: Bound, type_: t.Type, name: str = "value
                 _named(exp.Count(this=exp.Star()), "count"),
             ]
         case ListBinding():
-            return [_named(lowerer.whole_list(bound), name)]
+            return [_named(whole_list(lowerer, bound), name)]
 
 
-def _is_double(sql: exp.Expression) -> bool:
+def _is_double(sql: Sql) -> bool:
     """Whether an expression is a double already, and no decimal or count."""
     if isinstance(sql, exp.Column):
         return sql.name not in ("size", "step")
     return isinstance(sql, exp.Avg | exp.StddevPop)
 
 
-def _named(sql: exp.Expression, name: str) -> exp.Expression:
+def _named(sql: Sql, name: str) -> Sql:
     return exp.alias_(sql, exp.to_identifier(name, quoted=True))

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from wandb_warehouse.operations import syntax as s
 from wandb_warehouse.operations import tree as t
+from wandb_warehouse.operations.language import syntax as s
 
 if TYPE_CHECKING:
-    from wandb_warehouse.operations.resolving import Closure, Resolver
+    from wandb_warehouse.operations.language.resolver import Closure, Resolver
 
 __all__ = ["reduced", "sort_keys"]
 

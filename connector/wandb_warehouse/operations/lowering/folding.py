@@ -8,13 +8,14 @@ from sqlglot import exp
 
 from wandb_warehouse.errors import OperationError
 from wandb_warehouse.operations import tree as t
-from wandb_warehouse.operations.functions import STRICT, as_text
-from wandb_warehouse.operations.relations import Bound, Key, Scalar, Value, both, text
+from wandb_warehouse.operations.lowering.coercion import as_text
+from wandb_warehouse.operations.lowering.functions import STRICT
+from wandb_warehouse.operations.lowering.relations import Bound, Key, Scalar, Sql, Value, both, text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from wandb_warehouse.operations.engines import Engine
+    from wandb_warehouse.operations.lowering.engines import Engine
 
 __all__ = ["chain", "driving_key", "fold"]
 
@@ -51,11 +52,11 @@ def _strict_key(body: t.Node, variable: t.Variable) -> str | None:
 
 
 def fold(
-    engine: Engine, node: t.Fold, element: Bound, order: Sequence[Key], conditions: Sequence[exp.Expression]
+    engine: Engine, node: t.Fold, element: Bound, order: Sequence[Key], conditions: Sequence[Sql]
 ) -> Scalar:
     """The aggregate of an element over the rows of a SELECT, of those that meet conditions."""
 
-    def kept(sql: exp.Expression) -> exp.Expression:
+    def kept(sql: Sql) -> Sql:
         return exp.Case().when(both(conditions), sql) if conditions else sql
 
     function = node.function
@@ -77,7 +78,7 @@ def fold(
     )
 
 
-def _numbers(engine: Engine, element: Bound) -> exp.Expression:
+def _numbers(engine: Engine, element: Bound) -> Sql:
     """Numbers alone: no texts that read as one, no booleans, no NaN."""
     if isinstance(element, Value):
         if isinstance(element.kind, exp.Literal):
@@ -89,7 +90,7 @@ def _numbers(engine: Engine, element: Bound) -> exp.Expression:
     raise OperationError("only numbers have an aggregate", mend="map the list to numbers")
 
 
-def _stddev(engine: Engine, number: exp.Expression) -> exp.Expression:
+def _stddev(engine: Engine, number: Sql) -> Sql:
     """Of the population; NULL where an element is infinite, which engines refuse."""
     infinite = exp.EQ(this=exp.Max(this=exp.Abs(this=number.copy())), expression=engine.number(float("inf")))
     finite = exp.LT(this=exp.Abs(this=number.copy()), expression=engine.number(float("inf")))
@@ -97,7 +98,7 @@ def _stddev(engine: Engine, number: exp.Expression) -> exp.Expression:
     return exp.Case().when(exp.Not(this=exp.paren(infinite)), deviation)
 
 
-def _total(engine: Engine, number: exp.Expression) -> exp.Expression:
+def _total(engine: Engine, number: Sql) -> Sql:
     """A sum that is missing where an element is."""
     _ = engine
     all_there = exp.EQ(this=exp.Count(this=exp.Star()), expression=exp.Count(this=number.copy()))

@@ -8,8 +8,8 @@ from typing import Any, cast
 
 from lark import Lark, Token, Tree, UnexpectedCharacters, UnexpectedInput, UnexpectedToken
 
-from wandb_warehouse.operations import syntax as s
-from wandb_warehouse.operations.messages import refusal
+from wandb_warehouse.operations.language import syntax as s
+from wandb_warehouse.operations.language.messages import refusal
 
 __all__ = ["parse"]
 
@@ -61,7 +61,9 @@ def parse(text: str) -> tuple[s.Statement, ...]:
 
 @cache
 def _parser() -> Lark:
-    grammar = resources.files("wandb_warehouse.operations").joinpath("grammar.lark").read_text("utf-8")
+    grammar = (
+        resources.files("wandb_warehouse.operations.language").joinpath("grammar.lark").read_text("utf-8")
+    )
     return Lark(
         grammar,
         parser="lalr",
@@ -108,7 +110,7 @@ class _Reader:
             case _:
                 return s.Evaluation(self.expression(children[0]), span)
 
-    def expression(self, tree: Tree[Token]) -> s.Expression:  # noqa: PLR0911  (one line for each form)
+    def expression(self, tree: Tree[Token]) -> s.Expression:
         """One expression."""
         span = self._span(tree)
         parts = cast("list[Any]", tree.children)

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from difflib import get_close_matches
 
 from wandb_warehouse.errors import OperationError
-from wandb_warehouse.operations.syntax import Span
+from wandb_warehouse.operations.language.syntax import Span
 
 __all__ = ["did_you_mean", "refusal"]
 

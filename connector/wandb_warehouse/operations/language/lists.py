@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from wandb_warehouse.operations import syntax as s
 from wandb_warehouse.operations import tree as t
-from wandb_warehouse.operations.orderings import reduced, sort_keys
+from wandb_warehouse.operations.language.orderings import reduced, sort_keys
 
 if TYPE_CHECKING:
-    from wandb_warehouse.operations.resolving import Names, Resolver
+    from collections.abc import Callable, Sequence
+
+    from wandb_warehouse.operations.language import syntax as s
+    from wandb_warehouse.operations.language.resolver import Names, Resolver
 
     ListMethod = Callable[[Resolver, t.Node, Sequence[s.Expression], s.Span, Names], t.Node]
 
@@ -56,7 +57,7 @@ def _some(r: Resolver, of: t.Node, arguments: Sequence[s.Expression], span: s.Sp
 
 def _every(r: Resolver, of: t.Node, arguments: Sequence[s.Expression], span: s.Span, names: Names) -> t.Node:
     kept = _filtered(r, of, arguments, span, names, "every")
-    assert isinstance(kept, t.Filter)  # noqa: S101  (for the type checker)
+    assert isinstance(kept, t.Filter)
     fails = t.Apply("not", (kept.condition,), type=t.BOOLEAN, span=span)
     failing = t.Fold(
         "some", t.Filter(of, kept.variable, fails, type=kept.type, span=span), type=t.BOOLEAN, span=span
@@ -138,7 +139,7 @@ def _at(r: Resolver, of: t.Node, arguments: Sequence[s.Expression], span: s.Span
     )
 
 
-def _first(r: Resolver, of: t.Node, arguments: Sequence[s.Expression], span: s.Span, names: Names) -> t.Node:  # noqa: ARG001
+def _first(r: Resolver, of: t.Node, arguments: Sequence[s.Expression], span: s.Span, names: Names) -> t.Node:
     return t.First(of, type=_element(of), span=span)
 
 
@@ -169,7 +170,7 @@ def _group(r: Resolver, of: t.Node, arguments: Sequence[s.Expression], span: s.S
     return r.over(of, _one(r, arguments, span, "groupBy"), names, build)
 
 
-def _unique(r: Resolver, of: t.Node, arguments: Sequence[s.Expression], span: s.Span, names: Names) -> t.Node:  # noqa: ARG001
+def _unique(r: Resolver, of: t.Node, arguments: Sequence[s.Expression], span: s.Span, names: Names) -> t.Node:
     element = _element(of)
     if isinstance(element, t.ListType | t.GroupType) or element in (t.DICTIONARY, t.ROW):
         raise r.refuse(span, f"unique cannot tell {element} from another")

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
-from sqlglot import exp
+from typing import TYPE_CHECKING
 
 from wandb_warehouse.errors import OperationError
 from wandb_warehouse.operations import tree as t
-from wandb_warehouse.operations.relations import (
+from wandb_warehouse.operations.lowering.relations import (
     ARTIFACT_COLUMNS,
     ROW_KEY,
     RUN_KEY,
@@ -20,16 +18,21 @@ from wandb_warehouse.operations.relations import (
     RunValue,
     Scalar,
     Scope,
+    Sql,
     Value,
     column,
 )
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
 
 __all__ = ["export", "rebuilt"]
 
 _PARTS = ("kind", "number", "text", "json")
 
 
-def export(bound: Bound, prefix: str = "") -> dict[str, exp.Expression]:
+def export(bound: Bound, prefix: str = "") -> dict[str, Sql]:
     """The columns that hold an element, by name; of a run its key, as the rest is found by `alias.*`."""
     match bound:
         case Scalar(_, sql):
@@ -45,7 +48,7 @@ def export(bound: Bound, prefix: str = "") -> dict[str, exp.Expression]:
         case DocumentValue(sql):
             return {f"{prefix}document": sql}
         case RecordValue(entries):
-            columns: dict[str, exp.Expression] = {}
+            columns: dict[str, Sql] = {}
             # Names of entries are the user's: columns go by their place.
             for place, entry in enumerate(entries.values()):
                 columns |= export(entry, f"{prefix}e{place}_")
@@ -61,7 +64,7 @@ def rebuilt(
     scope: Scope,
     alias: str,
     *,
-    columns: Mapping[str, exp.Expression] | None = None,
+    columns: Mapping[str, Sql] | None = None,
     prefix: str = "",
 ) -> Bound:
     """The element that columns of a source hold.
@@ -74,7 +77,7 @@ def rebuilt(
         prefix: what the columns' names begin with.
     """
 
-    def of(name: str) -> exp.Expression:
+    def of(name: str) -> Sql:
         return (columns or {}).get(f"{prefix}{name}") or column(f"{prefix}{name}", alias)
 
     if type_ in (t.NUMBER, t.TEXT, t.BOOLEAN, t.DATE, t.MISSING):

@@ -1,16 +1,15 @@
-"""From the syntax tree to the typed tree: names found, types checked, what has no exact meaning refused."""
+"""The resolver: statements, functions and names, and what a node is as a condition, a number, a text, a list."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from wandb_warehouse.errors import OperationError
-from wandb_warehouse.operations import syntax as s
 from wandb_warehouse.operations import tree as t
-from wandb_warehouse.operations.messages import did_you_mean, refusal
-from wandb_warehouse.operations.parsing import parse
-from wandb_warehouse.operations.vocabulary import RUN_OPERATIONS, operation_name
+from wandb_warehouse.operations.language import syntax as s
+from wandb_warehouse.operations.language.messages import did_you_mean, refusal
+from wandb_warehouse.operations.language.vocabulary import RUN_OPERATIONS, operation_name
 
-__all__ = ["Closure", "Given", "Resolver", "resolve"]
+__all__ = ["Closure", "Given", "Names", "Resolver"]
 
 SEE = "see docs/operations.md"
 
@@ -34,25 +33,16 @@ class Closure:
 Names = Mapping[str, "t.Node | Closure"]
 
 
-def resolve(text: str, given: Given | None = None) -> list[t.Node]:
-    """Read a program: a node for each thing it shows, in order.
-
-    Raises:
-        OperationError: it cannot be read, or has no exact meaning; the error names the place.
-    """
-    resolver = Resolver(text, given or Given())
-    try:
-        return resolver.program(parse(text))
-    except RecursionError as error:
-        raise refusal(text, s.Span(0, 0), "the program is too long", mend="cut it in two") from error
-
-
 class Resolver:
     """Resolves the expressions of one text."""
 
-    def __init__(self, text: str, given: Given) -> None:
+    def __init__(
+        self, text: str, given: Given, node: "Callable[[Resolver, s.Expression, Names], t.Node]"
+    ) -> None:
         self.text = text
         self.given = given
+        # What an expression means is said in modules of its own, which need the resolver themselves.
+        self._node = node
 
     def refuse(self, span: s.Span, what: str, mend: str = SEE) -> OperationError:
         """An error about a part of the text."""
@@ -239,9 +229,7 @@ class Resolver:
 
     def expression(self, expression: s.Expression, names: Names) -> t.Node:
         """The node of an expression."""
-        from wandb_warehouse.operations.expressions import expression_node
-
-        return expression_node(self, expression, names)
+        return self._node(self, expression, names)
 
     def condition(self, expression: s.Expression, names: Names) -> t.Node:
         """An expression as a condition."""

@@ -1,0 +1,1 @@
+"""The notation: text read, names resolved, types checked; gives the typed tree."""

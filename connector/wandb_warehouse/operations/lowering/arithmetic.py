@@ -1,0 +1,139 @@
+"""Numbers of numbers, where SQL fails or rounds otherwise than JavaScript."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sqlglot import exp
+
+from wandb_warehouse.operations.lowering.coercion import (
+    as_number,
+    is_null,
+    numeric,
+    operand,
+)
+from wandb_warehouse.operations.lowering.relations import (
+    Bound,
+    Scalar,
+    Sql,
+    Value,
+    text,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from wandb_warehouse.operations.lowering.engines import Engine
+
+__all__ = ["add", "arithmetic", "divide", "extreme", "logarithm", "math", "power", "remainder", "root"]
+
+
+def arithmetic(node: type[exp.Binary]) -> Callable[[Engine, Bound, Bound], Scalar]:
+    """An operator between two numbers."""
+
+    def build(engine: Engine, left: Bound, right: Bound) -> Scalar:
+        a, b = (_finite_operand(engine, each) for each in (left, right))
+        return numeric(node(this=a, expression=b), may_be_nan=True)
+
+    return build
+
+
+def _finite_operand(engine: Engine, bound: Bound) -> Sql:
+    """A number as an operand; NaN within arithmetic stays what it is, as it ends as NaN anyway."""
+    sql = bound.sql.copy() if isinstance(bound, Scalar) and bound.may_be_nan else as_number(engine, bound)
+    # Literals are decimals in SQL, with a precision of their own.
+    return engine.double(sql) if isinstance(sql, exp.Literal) else operand(sql)
+
+
+def add(engine: Engine, left: Bound, right: Bound) -> Scalar:
+    """`+` of numbers and values; of values that are texts it would join them, so that is refused when it happens."""
+    numbers = arithmetic(exp.Add)(engine, left, right)
+    values = [each for each in (left, right) if isinstance(each, Value)]
+    if not values:
+        return numbers
+    joined = exp.or_(
+        *(each.kind.copy().isin(text("string"), text("list"), text("object")) for each in values)
+    )
+    refused = engine.refuse("+ of a text joins texts; write Number(x) to add, or a template literal to join")
+    return numeric(exp.Case().when(joined, refused).else_(numbers.sql), may_be_nan=True)
+
+
+def divide(engine: Engine, left: Bound, right: Bound) -> Scalar:
+    """`/`: by zero it gives an infinity, or nothing for 0 / 0."""
+    a, b = (_finite_operand(engine, each) for each in (left, right))
+    quotient = exp.Div(this=engine.double(a), expression=b.copy(), typed=False, safe=False)
+    if isinstance(right, Scalar) and isinstance(right.sql, exp.Literal) and float(right.sql.this) != 0:
+        return numeric(exp.Div(this=a, expression=b, typed=False, safe=False), may_be_nan=True)
+    zero = exp.Literal.number(0)
+    by_zero = (
+        exp.Case()
+        .when(exp.GT(this=operand(a), expression=zero.copy()), engine.number(float("inf")))
+        .when(exp.LT(this=operand(a), expression=zero.copy()), engine.number(float("-inf")))
+    )
+    case = exp.Case().when(exp.EQ(this=operand(b), expression=zero), by_zero).else_(quotient)
+    return numeric(case, may_be_nan=True)
+
+
+def remainder(engine: Engine, left: Bound, right: Bound) -> Scalar:
+    """`%`, with the sign of the dividend; nothing by zero."""
+    a, b = (_finite_operand(engine, each) for each in (left, right))
+    divisor = exp.Nullif(this=b.copy(), expression=exp.Literal.number(0))
+    return numeric(engine.remainder(a, divisor), may_be_nan=True)
+
+
+def power(engine: Engine, left: Bound, right: Bound) -> Scalar:
+    """`**`."""
+    a, b = (_finite_operand(engine, each) for each in (left, right))
+    return numeric(engine.power(a, b), may_be_nan=True)
+
+
+def math(build: Callable[[Sql], Sql]) -> Callable[[Engine, Bound], Scalar]:
+    """A function of one number."""
+
+    def of(engine: Engine, bound: Bound) -> Scalar:
+        may_be_nan = isinstance(bound, Scalar) and bound.may_be_nan
+        sql = bound.sql.copy() if isinstance(bound, Scalar) and may_be_nan else as_number(engine, bound)
+        return numeric(
+            build(engine.double(sql) if isinstance(sql, exp.Literal) else sql), may_be_nan=may_be_nan
+        )
+
+    return of
+
+
+def logarithm(base: int | None) -> Callable[[Engine, Bound], Scalar]:
+    """Of zero JavaScript gives -Infinity, of less NaN; SQL refuses both."""
+
+    def of(engine: Engine, bound: Bound) -> Scalar:
+        sql = engine.double(as_number(engine, bound))
+        zero = exp.Literal.number(0)
+        case = (
+            exp.Case()
+            .when(sql.copy().eq(zero.copy()), engine.number(float("-inf")))
+            .when(exp.GT(this=sql.copy(), expression=zero), engine.logarithm(sql, base))
+        )
+        return numeric(case)
+
+    return of
+
+
+def root(engine: Engine, bound: Bound) -> Scalar:
+    """The square root; nothing below zero."""
+    sql = engine.double(as_number(engine, bound))
+    return numeric(
+        exp.Case().when(exp.GTE(this=sql.copy(), expression=exp.Literal.number(0)), exp.Sqrt(this=sql.copy()))
+    )
+
+
+def extreme(function: type[exp.Func], comparison: type[exp.Binary]) -> Callable[..., Scalar]:
+    """Of several numbers; missing where one is, which SQL's GREATEST passes over."""
+
+    def of(engine: Engine, *bounds: Bound) -> Scalar:
+        numbers = [engine.double(as_number(engine, bound)) for bound in bounds]
+        if len(numbers) == 1:
+            return numeric(numbers[0])
+        missing = exp.or_(*(is_null(number) for number in numbers))
+        most = function(this=numbers[0].copy(), expressions=[each.copy() for each in numbers[1:]])
+        return numeric(exp.Case().when(exp.Not(this=exp.paren(missing)), most))
+
+    _ = comparison
+    return of

@@ -1,0 +1,146 @@
+"""One kind of value as another, as JavaScript turns them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sqlglot import exp
+
+from wandb_warehouse.operations import tree as t
+from wandb_warehouse.operations.lowering.relations import Bound, DocumentValue, Scalar, Sql, Value, text
+
+if TYPE_CHECKING:
+    from wandb_warehouse.operations.lowering.engines import Engine
+
+__all__ = [
+    "as_number",
+    "as_text",
+    "as_value",
+    "is_null",
+    "json_value",
+    "logical",
+    "negated",
+    "numeric",
+    "operand",
+    "sure",
+    "textual",
+]
+
+_NULL = exp.Null()
+
+
+def logical(sql: Sql) -> Scalar:
+    """A boolean."""
+    return Scalar(t.BOOLEAN, sql)
+
+
+def numeric(sql: Sql, *, may_be_nan: bool = False) -> Scalar:
+    """A number."""
+    return Scalar(t.NUMBER, sql, may_be_nan)
+
+
+def textual(sql: Sql) -> Scalar:
+    """A text."""
+    return Scalar(t.TEXT, sql)
+
+
+def is_null(sql: Sql) -> Sql:
+    """Whether an expression is NULL."""
+    return exp.Is(this=operand(sql), expression=exp.Null())
+
+
+def operand(sql: Sql) -> Sql:
+    """An expression as an operand: in brackets where it is none of one piece."""
+    loose = (exp.Binary, exp.Unary, exp.Connector, exp.Between, exp.In)
+    bare = (exp.Column, exp.Literal, exp.Func, exp.Paren, exp.Dot)
+    return exp.paren(sql.copy()) if isinstance(sql, loose) and not isinstance(sql, bare) else sql.copy()
+
+
+def negated(sql: Sql) -> Sql:
+    """NOT."""
+    return exp.Not(this=operand(sql))
+
+
+def sure(sql: Sql) -> Sql:
+    """A condition that is FALSE where SQL would not know."""
+    if isinstance(
+        sql, exp.Boolean | exp.Is | exp.Coalesce | exp.NullSafeEQ | exp.NullSafeNEQ | exp.Paren | exp.Not
+    ):
+        return sql
+    return exp.Coalesce(this=sql, expressions=[exp.false()])
+
+
+def as_value(engine: Engine, bound: Bound) -> Value:
+    """A scalar as a value of any kind."""
+    if isinstance(bound, Value):
+        return bound
+    if isinstance(bound, DocumentValue):
+        return json_value(engine, bound.sql)
+    if not isinstance(bound, Scalar) or bound.type == t.DATE:
+        raise TypeError("no value")
+    if bound.type == t.MISSING:
+        return Value(_NULL, _NULL, _NULL, _NULL)
+    kind = {t.NUMBER: "number", t.TEXT: "string", t.BOOLEAN: "bool"}[bound.type]
+    known = (
+        text(kind)
+        if isinstance(bound.sql, exp.Literal | exp.Boolean)
+        else (exp.Case().when(is_null(bound.sql).not_(), text(kind)))
+    )
+    number = as_number(engine, bound) if bound.type != t.TEXT else exp.Null()
+    words = bound.sql if bound.type == t.TEXT else exp.Null()
+    json = {
+        t.NUMBER: lambda: engine.digits(bound.sql),
+        t.TEXT: lambda: engine.quoted(bound.sql),
+        t.BOOLEAN: lambda: (
+            exp.Case().when(bound.sql.copy(), text("true")).when(negated(bound.sql), text("false"))
+        ),
+    }[bound.type]()
+    return Value(known, number, words, json)
+
+
+def json_value(engine: Engine, json: Sql) -> Value:
+    """JSON as a value."""
+    kind = engine.kind(json)
+
+    def where(ours: str, sql: Sql) -> Sql:
+        return exp.Case(this=kind.copy()).when(text(ours), sql)
+
+    truth = exp.Case().when(
+        exp.cast(json.copy(), exp.DataType.build("TEXT")).eq(text("true")), exp.Literal.number(1)
+    )
+    number = (
+        where("number", engine.without_nan(engine.json_number(json)))
+        .when(text("bool"), truth.else_(exp.Literal.number(0)))
+        .when(text("string"), engine.parsed_number(engine.unquoted(json)))
+    )
+    return Value(
+        kind,
+        number,
+        where("string", engine.unquoted(json)),
+        exp.cast(json.copy(), exp.DataType.build("TEXT")),
+    )
+
+
+def as_number(engine: Engine, bound: Bound) -> Sql:
+    """What JavaScript's Number() gives, NULL for NaN."""
+    if isinstance(bound, Value):
+        return bound.number.copy()
+    if not isinstance(bound, Scalar):
+        raise TypeError("no number")
+    sql = bound.sql
+    if bound.type == t.DATE:
+        return engine.milliseconds(sql)
+    if bound.type == t.BOOLEAN:
+        return exp.Case().when(sql.copy(), exp.Literal.number(1)).when(negated(sql), exp.Literal.number(0))
+    if bound.type == t.TEXT:
+        return engine.parsed_number(sql)
+    return engine.without_nan(sql) if bound.may_be_nan else sql.copy()
+
+
+def as_text(bound: Bound) -> Sql:
+    """The text, NULL where it is none."""
+    if isinstance(bound, Value):
+        return bound.text.copy()
+    if isinstance(bound, Scalar) and bound.type in (t.TEXT, t.MISSING):
+        return bound.sql.copy()
+    raise TypeError("no text")

@@ -1,0 +1,189 @@
+"""What holds: truth, equality and order, as JavaScript has them; never NULL."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sqlglot import exp
+
+from wandb_warehouse.operations import tree as t
+from wandb_warehouse.operations.lowering.coercion import (
+    as_number,
+    as_text,
+    is_null,
+    operand,
+    sure,
+)
+from wandb_warehouse.operations.lowering.relations import (
+    ArtifactValue,
+    Bound,
+    DocumentValue,
+    RowValue,
+    RunValue,
+    Scalar,
+    Sql,
+    Value,
+    text,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from wandb_warehouse.operations.lowering.engines import Engine
+
+__all__ = ["comparison", "equal", "exists", "missing", "same_run", "truth"]
+
+
+def truth(engine: Engine, bound: Bound) -> Sql:
+    """Whether JavaScript takes it for true."""
+    match bound:
+        case Value(kind, number, words, _, is_object):
+            truth = (
+                exp.Case(this=kind.copy())
+                .when(text("string"), exp.NEQ(this=words.copy(), expression=text("")))
+                .when(text("number"), exp.NEQ(this=number.copy(), expression=exp.Literal.number(0)))
+                .when(text("bool"), exp.NEQ(this=number.copy(), expression=exp.Literal.number(0)))
+                .when(text("list"), exp.true())
+                .when(text("object"), exp.true())
+            )
+            known = exp.Coalesce(this=truth, expressions=[exp.false()])
+            return exp.or_(known, is_object()) if is_object else known
+        case Scalar(t.NUMBER):
+            number = as_number(engine, bound)
+            return sure(exp.NEQ(this=operand(number), expression=exp.Literal.number(0)))
+        case Scalar(t.TEXT, sql):
+            return sure(exp.NEQ(this=operand(sql), expression=text("")))
+        case Scalar(t.BOOLEAN, sql):
+            return sure(sql.copy())
+        case _:
+            return exp.Not(this=missing(engine, bound))
+
+
+def missing(engine: Engine, bound: Bound) -> Sql:
+    """Whether a node is missing."""
+    match bound:
+        case Value(kind, _, _, _, is_object):
+            absent = exp.Coalesce(this=kind.copy(), expressions=[text("null")]).eq(text("null"))
+            return exp.and_(absent, exp.Not(this=exp.paren(is_object()))) if is_object else absent
+        case Scalar():
+            return is_null(engine.without_nan(bound.sql) if bound.may_be_nan else bound.sql)
+        case RunValue() as run:
+            return is_null(run.column("run_id"))
+        case RowValue(_, alias):
+            return is_null(exp.column("step", table=alias))
+        case ArtifactValue(columns):
+            return is_null(columns["artifact_id"])
+        case DocumentValue(sql):
+            return is_null(sql)
+        case _:
+            return exp.false()
+
+
+def exists(engine: Engine, bound: Bound) -> Sql:
+    """Whether a key is there, JSON null included."""
+    if not isinstance(bound, Value):
+        raise TypeError("no value")
+    present = exp.Not(this=is_null(bound.kind))
+    return exp.or_(present, bound.is_object()) if bound.is_object else present
+
+
+def equal(engine: Engine, left: Bound, right: Bound) -> Sql:
+    """`===`: the same kind and the same value; missing equals missing."""
+    if isinstance(right, Value) and not isinstance(left, Value):
+        left, right = right, left
+    match left, right:
+        case Value(), Value():
+            return _equal_values(engine, left, right)
+        case Value(kind, number), Scalar(t.NUMBER):
+            both = exp.and_(
+                kind.copy().eq(text("number")), number.copy().eq(operand(as_number(engine, right)))
+            )
+            return sure(both)
+        case Value(kind, number), Scalar(t.BOOLEAN):
+            truth = as_number(engine, right)
+            if isinstance(right.sql, exp.Boolean):
+                truth = exp.Literal.number(int(right.sql.this))
+            return sure(exp.and_(kind.copy().eq(text("bool")), number.copy().eq(truth)))
+        case Value(_, _, words), Scalar(t.TEXT, sql):
+            if isinstance(sql, exp.Literal):
+                return sure(words.copy().eq(sql.copy()))
+            neither = exp.and_(is_null(sql), missing(engine, left))
+            return exp.or_(sure(words.copy().eq(operand(sql))), neither)
+        case Scalar(t.TEXT, a), Scalar(t.TEXT, b):
+            if isinstance(a, exp.Literal) or isinstance(b, exp.Literal):
+                return sure(exp.EQ(this=operand(a), expression=operand(b)))
+            return exp.NullSafeEQ(this=operand(a), expression=operand(b))
+        case Scalar(t.BOOLEAN, a), Scalar(t.BOOLEAN, b):
+            return sure(exp.EQ(this=operand(a), expression=operand(b)))
+        case _:
+            return sure(
+                exp.EQ(this=operand(as_number(engine, left)), expression=operand(as_number(engine, right)))
+            )
+
+
+def _equal_values(engine: Engine, a: Value, b: Value) -> Sql:
+    kinds = []
+    for each in (a, b):
+        kind: Sql = exp.Nullif(this=each.kind.copy(), expression=text("null"))
+        if each.is_object:
+            kind = exp.Case().when(each.is_object(), text("object")).else_(kind)
+        kinds.append(kind)
+    refused = engine.refuse("=== of two lists or objects asks for their identity, which SQL does not know")
+    same = (
+        exp.Case(this=kinds[0].copy())
+        .when(text("number"), exp.EQ(this=a.number.copy(), expression=b.number.copy()))
+        .when(text("list"), refused)
+        .when(text("object"), refused.copy())
+        .else_(exp.NullSafeEQ(this=a.json.copy(), expression=b.json.copy()))
+    )
+    # JSON null and a key that is not there are one; their texts differ.
+    neither = exp.and_(*(is_null(kind) for kind in kinds))
+    alike = exp.NullSafeEQ(this=kinds[0].copy(), expression=kinds[1].copy())
+    return exp.Case().when(neither, exp.true()).when(alike, sure(same)).else_(exp.false())
+
+
+def comparison(node: type[exp.Binary]) -> Callable[[Engine, Bound, Bound], Sql]:
+    """`<` and its kin: numbers with numbers, texts with texts."""
+
+    def build(engine: Engine, left: Bound, right: Bound) -> Sql:
+        def numbers() -> Sql:
+            return node(this=operand(as_number(engine, left)), expression=operand(as_number(engine, right)))
+
+        def texts() -> Sql:
+            return node(this=operand(as_text(left)), expression=operand(as_text(right)))
+
+        if any(isinstance(each, Scalar) and each.type == t.MISSING for each in (left, right)):
+            return exp.false()
+        is_text = [isinstance(each, Scalar) and each.type == t.TEXT for each in (left, right)]
+        values = [each for each in (left, right) if isinstance(each, Value)]
+        if all(is_text):
+            return sure(texts())
+        if not values or (len(values) == 1 and not any(is_text)):
+            return sure(numbers())
+        strings = exp.and_(*(each.kind.copy().eq(text("string")) for each in values))
+        other = next((each for each in (left, right) if isinstance(each, Scalar)), None)
+        if other is not None and isinstance(other.sql, exp.Literal) and not _reads_as_number(other.sql.this):
+            return sure(texts())
+        return sure(exp.Case().when(strings, texts()).else_(numbers()))
+
+    return build
+
+
+def _reads_as_number(literal: str) -> bool:
+    try:
+        float(literal.strip() or "0")
+    except ValueError:
+        return False
+    return True
+
+
+def same_run(engine: Engine, left: Bound, right: Bound) -> Sql:
+    """Whether two runs are one."""
+    assert isinstance(left, RunValue)
+    assert isinstance(right, RunValue)
+    _ = engine
+    pairs = (
+        exp.EQ(this=left.column(name), expression=right.column(name))
+        for name in ("run_id", "project", "entity")
+    )
+    return sure(exp.and_(*pairs))

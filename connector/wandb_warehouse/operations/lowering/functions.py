@@ -1,0 +1,170 @@
+"""Scalar functions: what computes each, with JavaScript's rules for what is missing or of another kind."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sqlglot import exp
+
+from wandb_warehouse.operations import tree as t
+from wandb_warehouse.operations.lowering import arithmetic as numbers
+from wandb_warehouse.operations.lowering import conditions, texts
+from wandb_warehouse.operations.lowering.coercion import (
+    as_number,
+    as_text,
+    as_value,
+    is_null,
+    logical,
+    numeric,
+    operand,
+    sure,
+    textual,
+)
+from wandb_warehouse.operations.lowering.relations import (
+    Bound,
+    Scalar,
+    Sql,
+    Value,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from wandb_warehouse.operations.lowering.engines import Engine
+
+__all__ = ["FUNCTIONS", "STRICT"]
+
+
+def _if(engine: Engine, condition: Bound, then: Bound, otherwise: Bound) -> Bound:
+    assert isinstance(condition, Scalar)
+
+    def case(a: Sql, b: Sql) -> Sql:
+        made = exp.Case().when(condition.sql.copy(), a.copy())
+        return made if isinstance(b, exp.Null) else made.else_(b.copy())
+
+    scalars = [each for each in (then, otherwise) if isinstance(each, Scalar)]
+    types = {each.type for each in scalars if each.type != t.MISSING}
+    if len(scalars) == 2 and len(types) < 2:
+        may_be_nan = any(each.may_be_nan for each in scalars)
+        return Scalar(types.pop() if types else t.MISSING, case(scalars[0].sql, scalars[1].sql), may_be_nan)
+    a, b = as_value(engine, then), as_value(engine, otherwise)
+    objects = [each.is_object for each in (a, b)]
+    is_object = None
+    if any(objects):
+        is_object = lambda: case(*(each() if each else exp.false() for each in objects))
+    return Value(
+        case(a.kind, b.kind), case(a.number, b.number), case(a.text, b.text), case(a.json, b.json), is_object
+    )
+
+
+def _moment(build: str) -> Callable[[Engine, Bound], Scalar]:
+    def of(engine: Engine, bound: Bound) -> Scalar:
+        assert isinstance(bound, Scalar)
+        return textual(getattr(engine, build)(bound.sql))
+
+    return of
+
+
+def _part(name: str) -> Callable[[Engine, Bound], Scalar]:
+    def of(engine: Engine, bound: Bound) -> Scalar:
+        assert isinstance(bound, Scalar)
+        part = engine.part(bound.sql, name)
+        return numeric(exp.Sub(this=part, expression=exp.Literal.number(1)) if name == "month" else part)
+
+    return of
+
+
+FUNCTIONS: dict[str, Callable[..., Bound | Sql]] = {
+    # Conditions: never NULL, so that NOT means what it says.
+    "and": lambda e, a, b: exp.and_(a.sql.copy(), b.sql.copy()),
+    "or": lambda e, a, b: exp.paren(exp.or_(a.sql.copy(), b.sql.copy())),
+    "not": lambda e, a: exp.Not(this=exp.paren(sure(a.sql.copy()))),
+    "truth": conditions.truth,
+    "missing": conditions.missing,
+    "exists": conditions.exists,
+    "equal": conditions.equal,
+    "same_run": conditions.same_run,
+    "less": conditions.comparison(exp.LT),
+    "less_equal": conditions.comparison(exp.LTE),
+    "greater": conditions.comparison(exp.GT),
+    "greater_equal": conditions.comparison(exp.GTE),
+    "is_nan": lambda e, a: is_null(as_number(e, a)),
+    "starts_with": lambda e, a, b: logical(e.starts_with(as_text(a), as_text(b))),
+    "ends_with": lambda e, a, b: logical(e.ends_with(as_text(a), as_text(b))),
+    "contains": lambda e, a, b: logical(
+        exp.GT(this=e.position(as_text(a), as_text(b)), expression=exp.Literal.number(0))
+    ),
+    "matches": lambda e, a, b: sure(e.matches(as_text(a), as_text(b).this)),
+    # Numbers
+    "add": numbers.add,
+    "subtract": numbers.arithmetic(exp.Sub),
+    "multiply": numbers.arithmetic(exp.Mul),
+    "divide": numbers.divide,
+    "remainder": numbers.remainder,
+    "power": numbers.power,
+    "negate": lambda e, a: numeric(
+        exp.Neg(this=operand(as_number(e, a))), may_be_nan=isinstance(a, Scalar) and a.may_be_nan
+    ),
+    "number": lambda e, a: numeric(as_number(e, a)),
+    "abs": numbers.math(lambda x: exp.Abs(this=x)),
+    "ceil": numbers.math(lambda x: exp.Ceil(this=x)),
+    "floor": numbers.math(lambda x: exp.Floor(this=x)),
+    "exp": numbers.math(lambda x: exp.Exp(this=x)),
+    "sign": numbers.math(lambda x: exp.Sign(this=x)),
+    "trunc": lambda e, a: numeric(e.truncated(e.double(as_number(e, a)))),
+    # Halves are rounded up, below zero too.
+    "round": numbers.math(
+        lambda x: exp.Floor(this=exp.Add(this=operand(x), expression=exp.Literal.number("0.5")))
+    ),
+    "sqrt": numbers.root,
+    "log": numbers.logarithm(None),
+    "log2": numbers.logarithm(2),
+    "log10": numbers.logarithm(10),
+    "largest": numbers.extreme(exp.Greatest, exp.GT),
+    "smallest": numbers.extreme(exp.Least, exp.LT),
+    # Any
+    "if": _if,
+    "kind": lambda e, a: textual(as_value(e, a).kind.copy()),
+    "typeof": texts.typeof,
+    # Texts
+    "text": lambda e, a: textual(as_text(a)),
+    "string": texts.written,
+    "concat": texts.concat,
+    "lines": texts.lines,
+    "length": texts.length,
+    "index_of": texts.index_of,
+    "lower": lambda e, a: textual(exp.Lower(this=as_text(a))),
+    "upper": lambda e, a: textual(exp.Upper(this=as_text(a))),
+    "trim": lambda e, a: textual(e.trimmed(as_text(a))),
+    "slice": texts.slice_of,
+    "character": texts.character,
+    "replace": texts.replace,
+    "replace_all": texts.replace_all,
+    # Dates
+    "now": lambda e: numeric(e.now()),
+    "instant": lambda e, a: Scalar(t.DATE, e.instant(as_number(e, a))),
+    "day_text": _moment("day_text"),
+    "iso_text": _moment("iso_text"),
+    **{name: _part(name) for name in ("year", "month", "day", "weekday", "hour", "minute", "second")},
+}
+
+"""What computes each function of the tree: of the engine and its arguments, a bound value or a condition."""
+
+STRICT = frozenset(
+    {
+        "subtract",
+        "multiply",
+        "divide",
+        "remainder",
+        "power",
+        "negate",
+        "number",
+        "abs",
+        "ceil",
+        "floor",
+        "exp",
+    }
+    | {"sign", "trunc", "round", "sqrt", "log", "log2", "log10", "largest", "smallest", "add", "text"}
+)
+
+"""Functions that give nothing where one argument is missing."""

@@ -1,0 +1,178 @@
+"""One element or one value of a list, within the SELECT that needs it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sqlglot import exp
+
+from wandb_warehouse.operations import tree as t
+from wandb_warehouse.operations.lowering.folding import chain, driving_key, fold
+from wandb_warehouse.operations.lowering.relations import (
+    Bound,
+    Grouped,
+    ListBinding,
+    Relation,
+    RunValue,
+    Scalar,
+    Scope,
+    Sql,
+    column,
+)
+from wandb_warehouse.operations.lowering.rows import export, rebuilt
+from wandb_warehouse.operations.lowering.sources import history
+from wandb_warehouse.operations.lowering.stages import wrap
+
+if TYPE_CHECKING:
+    from wandb_warehouse.operations.lowering.lowerer import Lowerer, Names
+
+__all__ = ["first", "first_of", "fold_of", "top_fold", "whole_list"]
+
+
+def first(lo: Lowerer, node: t.First, names: Names, scope: Scope) -> Bound:
+    """The element at a place of a list, joined to the SELECT that needs it; all missing where there is none."""
+    if node in scope.firsts:
+        return scope.firsts[node]
+    relation, skipped = first_of(lo, node, names)
+    if relation.groups is not None or isinstance(relation.element, ListBinding):
+        raise lo.refuse("one group cannot be taken out", "map the groups to records first")
+    named = export(relation.element)
+    columns: list[Sql] = [exp.alias_(sql.copy(), name) for name, sql in named.items()]
+    if isinstance(relation.element, RunValue):
+        columns = [exp.Column(this=exp.Star(), table=exp.to_identifier(relation.element.alias))]
+    alias = lo.alias("f")
+    correlated = relation.scope.correlated
+    if not _free(relation.select(*columns)):
+        scope.add(_one(relation, columns, skipped).subquery(alias), exp.true(), "LEFT")
+    elif correlated and not _free(_uncorrelated(relation).select(*columns)):
+        inner = _uncorrelated(relation)
+        own = [exp.alias_(ours.copy(), f"of_{alias}_{place}") for place, (ours, _) in enumerate(correlated)]
+        order = exp.Order(expressions=[key.ordered for key in relation.order])
+        number = exp.Window(
+            this=exp.RowNumber(), partition_by=[ours.copy() for ours, _ in correlated], order=order
+        )
+        query = inner.select(*columns, *own, exp.alias_(number, f"place_{alias}"))
+        same = [
+            exp.EQ(this=column(f"of_{alias}_{place}", alias), expression=theirs.copy())
+            for place, (_, theirs) in enumerate(correlated)
+        ]
+        here = column(f"place_{alias}", alias).eq(exp.Literal.number(skipped + 1))
+        scope.add(query.subquery(alias), exp.and_(*same, here), "LEFT")
+    else:
+        query = _one(relation, columns, skipped)
+        lateral = exp.Lateral(this=query.subquery(), alias=exp.TableAlias(this=exp.to_identifier(alias)))
+        scope.add(lateral, exp.true(), "LEFT")
+    found = rebuilt(node.type, scope, alias)
+    scope.firsts[node] = found
+    return found
+
+
+def first_of(lo: Lowerer, node: t.First, names: Names) -> tuple[Relation, int]:
+    """The list whose element at a place is meant, and how many stand before it."""
+    match node.of:
+        case t.Slice(of=of, start=start, stop=stop) if start >= 0 and (stop is None or stop > start):
+            return lo.relation(of, names), start
+        case _:
+            return lo.relation(node.of, names), 0
+
+
+def fold_of(lo: Lowerer, node: t.Fold, names: Names, scope: Scope) -> Bound:
+    """One value of a list: an aggregate of a SELECT of its own, or of the grouped one it stands in."""
+    if isinstance(node.of, t.Filter) and isinstance(node.of.of, t.Listed) and node.function == "some":
+        return _some_listed(lo, node.of, node.of.of, names, scope)
+    group = chain(node.of)
+    if group is not None and isinstance(found := names.get(group), Grouped):
+        element, conditions = members(lo, node.of, names, found)
+        return fold(lo.engine, node, element, [], conditions)
+    key = driving_key(node)
+    relation = _driven(lo, node.of, key, names) if key else lo.relation(node.of, names)
+    if relation.groups is not None:
+        relation = wrap(lo, relation, node.of.type, Scope())[0]
+    made = fold(lo.engine, node, relation.element, relation.order, [])
+    query = relation.select(made.sql)
+    return Scalar(made.type, query.subquery(), made.may_be_nan)
+
+
+def top_fold(lo: Lowerer, node: t.Fold) -> exp.Select:
+    """The SELECT of an aggregate that stands by itself."""
+    scope = Scope()
+    made = fold_of(lo, node, {}, scope)
+    if isinstance(made, Scalar) and isinstance(made.sql, exp.Subquery) and not scope.tables:
+        query = made.sql.this
+        value = query.expressions[0]
+        double = made.type == t.NUMBER and not isinstance(value, exp.Avg | exp.StddevPop)
+        query.set(
+            "expressions",
+            [exp.alias_(lo.engine.double(value) if double else value, "value", quoted=True)],
+        )
+        return query
+    return scope.select(exp.alias_(made.sql, "value", quoted=True))
+
+
+def whole_list(lo: Lowerer, binding: ListBinding) -> Sql:
+    """A list that is one column: only a run's tags are stored so."""
+    node = binding.node
+    if isinstance(node, t.Tags) and isinstance(run := lo.bound(node.of, binding.names, Scope()), RunValue):
+        return lo.engine.document(run.column("tags"))
+    raise lo.refuse("a list in a list has no column", "flatten it, count it, or join it to a text")
+
+
+def _some_listed(lo: Lowerer, node: t.Filter, listed: t.Listed, names: Names, scope: Scope) -> Bound:
+    """Whether a condition holds for one of a few constants: said without a table of them."""
+    conditions = [
+        lo.sql(node.condition, {**names, node.variable: lo.bound(each, names, scope)}, scope)
+        for each in listed.items
+    ]
+    return Scalar(t.BOOLEAN, exp.paren(exp.or_(*conditions)))
+
+
+def _driven(lo: Lowerer, node: t.Node, key: str, names: Names) -> Relation:
+    """A history of which only the rows with one key matter."""
+    match node:
+        case t.History():
+            return history(lo, node, names, Scope(), key)
+        case t.Filter(of=of, variable=variable, condition=condition):
+            relation = _driven(lo, of, key, names)
+            inner = {**names, variable: relation.element}
+            relation.scope.where.append(lo.sql(condition, inner, relation.scope))
+            return relation
+        case t.Each(of=of, variable=variable, body=body):
+            relation = _driven(lo, of, key, names)
+            element = lo.bound(body, {**names, variable: relation.element}, relation.scope)
+            return Relation(relation.scope, element, relation.order)
+        case _:
+            raise lo.refuse("no history")
+
+
+def members(lo: Lowerer, node: t.Node, names: Names, group: Grouped) -> tuple[Bound, list[Sql]]:
+    """What stands for each member of a group in the grouped SELECT, and the conditions members must meet."""
+    scope = group.relation.scope
+    match node:
+        case t.Filter(of=of, variable=variable, condition=condition):
+            element, conditions = members(lo, of, names, group)
+            return element, [*conditions, lo.sql(condition, {**names, variable: element}, scope)]
+        case t.Each(of=of, variable=variable, body=body):
+            element, conditions = members(lo, of, names, group)
+            return lo.bound(body, {**names, variable: element}, scope), conditions
+        case _:
+            return group.member, []
+
+
+def _one(relation: Relation, columns: list[Sql], skipped: int) -> exp.Select:
+    query = relation.select(*columns, ordered=True).limit(1)
+    return query.offset(skipped) if skipped else query
+
+
+def _free(query: exp.Select) -> set[str]:
+    """Aliases that a query reads and does not make."""
+    made = {
+        each.alias_or_name for kind in (exp.Table, exp.Subquery, exp.Lateral) for each in query.find_all(kind)
+    }
+    return {each.table for each in query.find_all(exp.Column) if each.table} - made
+
+
+def _uncorrelated(relation: Relation) -> Relation:
+    """The relation without what ties it to a SELECT further out."""
+    tied = {exp.EQ(this=ours.copy(), expression=theirs.copy()) for ours, theirs in relation.scope.correlated}
+    scope = Scope(relation.scope.tables, [each for each in relation.scope.where if each not in tied])
+    return Relation(scope, relation.element, relation.order)

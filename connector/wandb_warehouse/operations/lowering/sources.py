@@ -1,0 +1,236 @@
+"""Where lists come from: runs, histories, artifacts, tags, pieces and items."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sqlglot import exp
+
+from wandb_warehouse.operations import tree as t
+from wandb_warehouse.operations.lowering.coercion import as_value, json_value
+from wandb_warehouse.operations.lowering.relations import (
+    ARTIFACT_COLUMNS,
+    ROW_KEY,
+    RUN_KEY,
+    ArtifactValue,
+    Key,
+    ListBinding,
+    RecordValue,
+    Relation,
+    RowValue,
+    RunValue,
+    Scalar,
+    Scope,
+    Sql,
+    Value,
+    column,
+    text,
+)
+from wandb_warehouse.operations.lowering.rows import export, rebuilt
+
+if TYPE_CHECKING:
+    from wandb_warehouse.operations.lowering.lowerer import Lowerer, Names
+
+__all__ = ["SOURCES", "history", "run_of"]
+
+_VIEWS = {"config": "config_values", "summary": "summary_values"}
+
+
+def all_runs(lo: Lowerer, node: t.AllRuns, names: Names, scope: Scope) -> Relation:
+    """Every run that is not deleted, the oldest first."""
+    run = RunValue(scope, lo.alias("r"))
+    scope.add(
+        exp.to_table("runs").as_(run.alias), exp.Is(this=run.column("deleted_at"), expression=exp.Null())
+    )
+    wanted = [*zip(RUN_KEY, node.project or (), strict=False)]
+    if node.run_id is not None:
+        wanted.append(("run_id", node.run_id))
+    scope.where += [run.column(name).eq(text(value)) for name, value in wanted]
+    return Relation(scope, run, [Key(run.column(name)) for name in ("created_at", *RUN_KEY)])
+
+
+def history(lo: Lowerer, node: t.History, names: Names, scope: Scope, key: str | None = None) -> Relation:
+    """The rows of a run's history; with a key, those alone that have it, and its values beside them."""
+    run = run_of(lo, node.of, names, scope)
+    alias = lo.alias("h")
+    points = exp.to_table("history_points")
+    if key is None:
+        source: Sql = exp.select(*ROW_KEY).from_(points).distinct().subquery(alias)
+    else:
+        source = points.as_(alias)
+    of_run(scope, source, alias, run)
+    if key is not None:
+        scope.where.append(column("key", alias).eq(text(key)))
+    order = [Key(column(name, alias)) for name in ("step", "seq")]
+    return Relation(scope, RowValue(scope, alias, key), order)
+
+
+def tags(lo: Lowerer, node: t.Tags, names: Names, scope: Scope) -> Relation:
+    """A run's tags, or the aliases of an artifact version."""
+    of = lo.bound(node.of, names, scope)
+    if isinstance(of, RunValue):
+        alias = lo.alias("g")
+        of_run(scope, exp.to_table("run_tags").as_(alias), alias, of)
+        return Relation(scope, Scalar(t.TEXT, column("tag", alias)), [Key(column("position", alias))])
+    if not isinstance(of, ArtifactValue):
+        raise lo.refuse("tags are of a run or an artifact version")
+    alias = lo.alias("l")
+    pairs = {"entity": "artifact_entity", "project": "artifact_project"}
+    pairs |= {name: name for name in ("collection", "artifact_id")}
+    correlate(
+        scope,
+        exp.to_table("artifact_aliases").as_(alias),
+        [(column(ours, alias), of.columns[theirs]) for ours, theirs in pairs.items()],
+    )
+    return Relation(scope, Scalar(t.TEXT, column("alias", alias)), [Key(column("alias", alias))])
+
+
+def artifacts(lo: Lowerer, node: t.Artifacts, names: Names, scope: Scope) -> Relation:
+    """The versions a run logged or used."""
+    run = run_of(lo, node.of, names, scope)
+    edge, version = lo.alias("e"), lo.alias("a")
+    of_run(scope, exp.to_table("run_artifacts").as_(edge), edge, run)
+    scope.where.append(column("direction", edge).eq(text(node.direction)))
+    pairs = {"entity": "artifact_entity", "project": "artifact_project"}
+    pairs |= {name: name for name in ("collection", "artifact_id")}
+    same = [column(ours, version).eq(column(theirs, edge)) for ours, theirs in pairs.items()]
+    scope.add(exp.to_table("artifacts").as_(version), exp.and_(*same), "LEFT")
+    if node.collection is not None:
+        scope.where.append(column("collection", edge).eq(text(node.collection)))
+    if node.alias is not None:
+        scope.where.append(_under_alias(lo, edge, node.alias))
+    from_edge = (*ARTIFACT_COLUMNS[:5], "type")
+    columns = {name: column(name, edge if name in from_edge else version) for name in ARTIFACT_COLUMNS}
+    order = [column("collection", edge), column("version_index", edge), column("artifact_id", edge)]
+    return Relation(scope, ArtifactValue(columns), [Key(each) for each in order])
+
+
+def _under_alias(lo: Lowerer, edge: str, wanted: str) -> Sql:
+    alias = lo.alias("l")
+    pairs = {"entity": "artifact_entity", "project": "artifact_project"}
+    pairs |= {name: name for name in ("collection", "artifact_id")}
+    same = [column(ours, alias).eq(column(theirs, edge)) for ours, theirs in pairs.items()]
+    named = column("alias", alias).eq(text(wanted))
+    query = (
+        exp.select(exp.Literal.number(1))
+        .from_(exp.to_table("artifact_aliases").as_(alias))
+        .where(*same, named)
+    )
+    return exp.paren(exp.or_(column("version", edge).eq(text(wanted)), exp.Exists(this=query)))
+
+
+def pieces(lo: Lowerer, node: t.Pieces, names: Names, scope: Scope) -> Relation:
+    """The pieces of a text."""
+    words = lo.sql(node.of, names, scope)
+    item, place = lo.engine.pieces(scope, words, node.separator, lo.alias("i"))
+    return Relation(scope, Scalar(t.TEXT, item), [Key(place)])
+
+
+def items(lo: Lowerer, node: t.Items, names: Names, scope: Scope) -> Relation:
+    """The items of a list within a value."""
+    value = lo.bound(node.of, names, scope)
+    if not isinstance(value, Value):
+        raise lo.refuse(f"{node.of.type} has no items")
+    item, place = lo.engine.items(scope, value.json, lo.alias("i"))
+    return Relation(scope, json_value(lo.engine, item), [Key(place)])
+
+
+def listed(lo: Lowerer, node: t.Listed, names: Names, scope: Scope) -> Relation:
+    """Constants that are written out."""
+    element = t.element_of(node.type)
+    alias = lo.alias("i")
+    rows: list[Sql] = []
+    columns: list[str] = []
+    for place, each in enumerate(node.items):
+        bound = lo.bound(each, names, scope)
+        named = export(as_value(lo.engine, bound) if element == t.VALUE else bound)
+        columns = list(named)
+        values = (
+            exp.alias_(sql.copy(), name)
+            for name, sql in {**named, "place": exp.Literal.number(place)}.items()
+        )
+        rows.append(exp.select(*values))
+    query = rows[0]
+    for row in rows[1:]:
+        query = exp.union(query, row, distinct=False)
+    scope.add(query.subquery(alias), exp.true() if scope.tables else None)
+    _ = columns
+    return Relation(scope, rebuilt(element, scope, alias), [Key(column("place", alias))])
+
+
+def differences(lo: Lowerer, node: t.Differences, names: Names, scope: Scope) -> Relation:
+    """A record for each key that one of two runs has."""
+    inner = Scope()
+    runs = []
+    for side in (node.left, node.right):
+        assert isinstance(side, t.Document)
+        runs.append((run_of(lo, side.of, names, inner), side.source))
+    if runs[0][1] != runs[1][1]:
+        raise lo.refuse("a config is compared with a summary", "compare two of a kind")
+    alias = lo.alias("c")
+    held = [exp.and_(*(column(name, alias).eq(run.column(name)) for name in RUN_KEY)) for run, _ in runs]
+    inner.add(exp.to_table(_VIEWS[runs[0][1]]).as_(alias), exp.or_(*(each.copy() for each in held)), "INNER")
+    key = column("key", alias)
+
+    def part(name: str, holds: Sql) -> Sql:
+        return exp.Max(this=exp.Case().when(holds.copy(), column(name, alias)))
+
+    left, right = (
+        Value(*(part(name, holds) for name in ("kind", "number", "text", "json"))) for holds in held
+    )
+    differs = Scalar(t.BOOLEAN, exp.NullSafeNEQ(this=left.json.copy(), expression=right.json.copy()))
+    record = RecordValue({"key": Scalar(t.TEXT, key), "left": left, "right": right, "differs": differs})
+    made = (exp.alias_(sql.copy(), name) for name, sql in export(record).items())
+    query = inner.select(*made).group_by(key)
+    out = lo.alias("d")
+    scope.add(query.subquery(out), exp.true() if scope.tables else None)
+    return Relation(scope, rebuilt(t.element_of(node.type), scope, out), [Key(column("e0_value", out))])
+
+
+def variable(lo: Lowerer, node: t.Variable, names: Names, scope: Scope) -> Relation:
+    """A list that is an element of another."""
+    found = names[node]
+    if isinstance(found, ListBinding):
+        return lo.relation(found.node, found.names, scope)
+    raise lo.refuse(
+        f"{node.name} is {node.type}, whose members are only counted and aggregated",
+        "use filter, map and an aggregate on it",
+    )
+
+
+def run_of(lo: Lowerer, node: t.Node, names: Names, scope: Scope) -> RunValue:
+    """A node that must be a run."""
+    run = lo.bound(node, names, scope)
+    if not isinstance(run, RunValue):
+        raise lo.refuse(f"a run is wanted, not {node.type}")
+    return run
+
+
+def of_run(scope: Scope, source: Sql, alias: str, run: RunValue) -> None:
+    """Add a source with the rows of a run."""
+    correlate(scope, source, [(column(name, alias), run.column(name)) for name in RUN_KEY])
+
+
+def correlate(scope: Scope, source: Sql, pairs: list[tuple[exp.Column, Sql]]) -> None:
+    """Add a source whose columns equal something of a SELECT further out, or of this one."""
+    same = [exp.EQ(this=ours.copy(), expression=theirs.copy()) for ours, theirs in pairs]
+    if scope.tables:
+        scope.add(source, exp.and_(*same), "INNER")
+    else:
+        scope.add(source)
+        scope.where += same
+        scope.correlated += pairs
+
+
+SOURCES = {
+    t.AllRuns: all_runs,
+    t.History: history,
+    t.Tags: tags,
+    t.Artifacts: artifacts,
+    t.Pieces: pieces,
+    t.Items: items,
+    t.Listed: listed,
+    t.Differences: differences,
+    t.Variable: variable,
+}
+"""What lowers each."""
