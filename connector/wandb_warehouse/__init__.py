@@ -3,6 +3,7 @@
     wandb_source(projects)     the dlt source, for pipelines of your own
     open_readonly(path)        a DuckDB connection to a published warehouse
     run_query(path, sql)       one read-only statement, its rows as an Arrow table
+    compile_operation(text)    W&B's run operations as SQL
     content_digest(path)       digests of what the tables hold
     wandb_warehouse.sync       one sync from lock to publish: `sync(SyncOptions(...))`
 
@@ -13,12 +14,14 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from wandb_warehouse.operations import compile_operation
     from wandb_warehouse.resources import wandb_source
     from wandb_warehouse.warehouse import content_digest, open_readonly, run_query
 
-__all__ = ["content_digest", "open_readonly", "run_query", "wandb_source"]
+__all__ = ["compile_operation", "content_digest", "open_readonly", "run_query", "wandb_source"]
 
 _HOMES = {
+    "compile_operation": "operations",
     "content_digest": "warehouse",
     "open_readonly": "warehouse",
     "run_query": "warehouse",

@@ -38,7 +38,7 @@ ROOMS: dict[str, set[str]] = {
     },
     "sandbox": set(),
     "planning": {"sync", "resources", "warehouse", "client", "schema", "errors"},
-    "__init__": {"sync", "resources", "warehouse", "settings"},
+    "__init__": {"sync", "operations", "resources", "warehouse", "settings"},
 }
 """What each room may import of the others."""
 

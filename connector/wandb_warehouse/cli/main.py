@@ -12,6 +12,7 @@ from typing import Any
 import click
 
 from wandb_warehouse.cli.demo import demo
+from wandb_warehouse.cli.operations import ops
 from wandb_warehouse.cli.planning import plan
 from wandb_warehouse.cli.reading import query, status, views
 from wandb_warehouse.cli.render import printable
@@ -20,7 +21,7 @@ from wandb_warehouse.cli.signals import STOPPED, unwinding
 from wandb_warehouse.cli.syncing import sync
 from wandb_warehouse.cli.verifying import doctor, verify
 from wandb_warehouse.client import redact
-from wandb_warehouse.errors import WarehouseError
+from wandb_warehouse.errors import OperationError, WarehouseError
 
 __all__ = ["main"]
 
@@ -60,7 +61,7 @@ def cli(context: click.Context, *, debug: bool) -> None:
         context.exit(2)
 
 
-for command in (sync, plan, status, query, views, verify, doctor, demo, sandbox):
+for command in (sync, plan, status, query, ops, views, verify, doctor, demo, sandbox):
     cli.add_command(command)
 
 
@@ -97,7 +98,7 @@ def _private_files() -> Iterator[None]:
         os.umask(umask)
 
 
-def _ended_by(error: BaseException) -> int:
+def _ended_by(error: BaseException) -> int:  # noqa: PLR0911  (one line for each end)
     """Say in one line what ended the command, and give the exit code."""
     match error:
         case click.exceptions.Exit():
@@ -106,6 +107,9 @@ def _ended_by(error: BaseException) -> int:
             return _say(*STOPPED[signal.SIGINT])
         case click.ClickException():
             return _say(_one_line(error), error.exit_code)
+        case OperationError() if error.excerpt:
+            click.echo("\n".join(map(printable, error.excerpt.split("\n"))), err=True)
+            return _say(str(error), error.exit_code)
         case WarehouseError():
             return _say(str(error), error.exit_code)
         case _ReaderLeft() | BrokenPipeError():

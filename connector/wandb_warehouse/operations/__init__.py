@@ -4,7 +4,7 @@ A text is read (`language`) into a syntax tree, resolved and typed (`resolving`)
 (`lowering`) into SELECTs of an engine's dialect.
 """
 
-from wandb_warehouse.operations.compiling import Operation, Statement, compile_operation
+from wandb_warehouse.operations.compiling import VIEWS, Operation, Statement, compile_operation
 from wandb_warehouse.operations.language.resolving import Given
 
-__all__ = ["Given", "Operation", "Statement", "compile_operation"]
+__all__ = ["VIEWS", "Given", "Operation", "Statement", "compile_operation"]

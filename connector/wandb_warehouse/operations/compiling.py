@@ -10,7 +10,10 @@ from wandb_warehouse.operations.language.resolving import Given, resolve
 from wandb_warehouse.operations.lowering.engines import Engine
 from wandb_warehouse.operations.lowering.output import shown
 
-__all__ = ["Operation", "Statement", "compile_operation"]
+__all__ = ["VIEWS", "Operation", "Statement", "compile_operation"]
+
+VIEWS = ("config_values", "summary_values", "history_points")
+"""Views that compiled operations read beside the tables."""
 
 ENGINES: dict[str, type[Engine]] = {"duckdb": Engine}
 
@@ -25,6 +28,8 @@ class Statement:
     """What it shows, as `a list of a run` or `a number`."""
     is_text: bool
     """Whether its rows are lines that the program writes, in one column."""
+    json: tuple[bool, ...]
+    """Of each column, whether it holds JSON."""
 
 
 @dataclass(frozen=True)
@@ -67,7 +72,7 @@ def compile_operation(text: str, dialect: str = "duckdb", *, given: Given | None
     for node in resolve(text, given):
         select = shown(node, engine)
         sql = select.query.sql(dialect=engine.dialect, pretty=True)
-        statements.append(Statement(sql, _described(node.type), select.is_text))
+        statements.append(Statement(sql, _described(node.type), select.is_text, select.json))
     return Operation(tuple(statements), dialect)
 
 

@@ -9,6 +9,7 @@ from wandb_warehouse.warehouse.build import Build
 from wandb_warehouse.warehouse.connection import Answer, open_hardened, open_readonly, run_query, stream_query
 from wandb_warehouse.warehouse.digest import content_digest
 from wandb_warehouse.warehouse.examination import Examination, examine
+from wandb_warehouse.warehouse.finding import find_runs
 from wandb_warehouse.warehouse.instance import damage
 from wandb_warehouse.warehouse.lock import WarehouseLock
 from wandb_warehouse.warehouse.numbering import insert_rows
@@ -58,6 +59,7 @@ __all__ = [
     "content_digest",
     "damage",
     "examine",
+    "find_runs",
     "first_difference",
     "held_rows",
     "held_tables",

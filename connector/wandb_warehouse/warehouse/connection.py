@@ -10,7 +10,7 @@ import re
 import signal
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +24,7 @@ from wandb_warehouse.warehouse.confinement import confined
 from wandb_warehouse.warehouse.instance import damage, open_file
 from wandb_warehouse.warehouse.lake.reading import open_lake
 from wandb_warehouse.warehouse.lake.storage import find_lake, local_path
+from wandb_warehouse.warehouse.lending import lend_views
 
 __all__ = ["Answer", "open_hardened", "open_readonly", "reading", "run_query", "stream_query"]
 
@@ -256,6 +257,7 @@ def stream_query(
     memory: str | None = None,
     threads: int | None = None,
     confine: bool = False,
+    views: Collection[str] = (),
 ) -> Iterator[Answer]:
     """Run one reading statement and give its rows as they come.
 
@@ -267,6 +269,7 @@ def stream_query(
         memory: as in `open_hardened`.
         threads: as in `open_hardened`.
         confine: bound the memory and time of the whole process too, see `confinement`; for a process of its own.
+        views: names of views of ours that the statement reads, which an older warehouse may not have.
 
     Raises:
         QueryError: the statement is refused, wrong or too slow.
@@ -278,6 +281,7 @@ def stream_query(
         with bounds, _heeding_signals(connection), _Deadline(path, connection, timeout) as deadline:
             with deadline.translate(sql):
                 _admit(connection, sql)
+                lend_views(connection, views)
                 reader = _run(connection, sql)
             answer = Answer(reader.schema, iter(()))
             answer.batches = _pull(reader, deadline, sql, limit, answer)

@@ -1,7 +1,7 @@
 """What calls mean: functions, methods of texts, dates, values and lists, `new Date(...)`."""
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from wandb_warehouse.operations import tree as t
 from wandb_warehouse.operations.language import syntax as s
@@ -41,12 +41,14 @@ def call(
         case s.Member(s.Name("Date"), "parse"):
             return r.number(new(r, "Date", arguments, span))
         case s.Member(s.Name("Math" | "Date" | "Object" | "JSON" | "console" as name), method, place):
-            known = {"Math": MATH, "Date": ["now", "parse"]}.get(name, [])
+            functions = {"Math": list(MATH), "Date": ["now", "parse"]}.get(name, [])
             raise r.refuse(
-                place, f"{name}.{method} is not known", did_you_mean(method, known, "see docs/operations.md")
+                place,
+                f"{name}.{method} is not known",
+                did_you_mean(method, functions, "see docs/operations.md"),
             )
-        case s.Member(of, name):
-            return _method(r, r.expression(of, names), name, arguments, span, names)
+        case s.Member(of):
+            return _method(r, r.expression(of, names), function, arguments, span, names)
         case _:
             raise r.refuse(function.span, "this cannot be called")
 
@@ -87,8 +89,10 @@ def _named_call(
 
 
 def _method(
-    r: Resolver, of: t.Node, name: str, arguments: Sequence[s.Expression], span: s.Span, names: Names
+    r: Resolver, of: t.Node, function: s.Member, arguments: Sequence[s.Expression], span: s.Span, names: Names
 ) -> t.Node:
+    name = function.name
+    place = s.Span(function.span.end - len(name), function.span.end)
     if of.type == t.MISSING:
         return of
     if isinstance(of.type, t.ListType | t.GroupType):
@@ -98,7 +102,7 @@ def _method(
             return aggregate(r, name, of, span, arguments, names)
         known = [*LIST_METHODS, *AGGREGATES, "forEach"]
         raise r.refuse(
-            span, f"a list has no method {name}", did_you_mean(name, known, "see docs/operations.md, Lists")
+            place, f"a list has no method {name}", did_you_mean(name, known, "see docs/operations.md, Lists")
         )
     if of.type == t.DATE and name in DATE_METHODS:
         return _apply(r, DATE_METHODS[name], [], span, of)
@@ -114,10 +118,11 @@ def _method(
         values = [r.expression(each, names) for each in arguments]
         return _apply(r, TEXT_METHODS[name], values, span, r.scalar_text(of))
     if of.type == t.VALUE and name in {**LIST_METHODS, **dict.fromkeys(AGGREGATES)}:
-        return _method(r, r.listed(of, span), name, arguments, span, names)
-    known = {t.DATE: DATE_METHODS, t.RUN: RUN_OPERATIONS}.get(of.type, TEXT_METHODS)
+        return _method(r, r.listed(of, span), function, arguments, span, names)
+    methods: Collection[str] = RUN_OPERATIONS if of.type == t.RUN else TEXT_METHODS
+    methods = DATE_METHODS if of.type == t.DATE else methods
     raise r.refuse(
-        span, f"{of.type} has no method {name}", did_you_mean(name, known, "see docs/operations.md")
+        place, f"{of.type} has no method {name}", did_you_mean(name, methods, "see docs/operations.md")
     )
 
 
@@ -146,8 +151,7 @@ def _apply(
     if not method.least <= len(values) <= method.most:
         count = str(method.least) if method.least == method.most else f"{method.least} to {method.most}"
         raise r.refuse(span, f"this takes {count} arguments, not {len(values)}")
-    take = {t.NUMBER: r.number, t.TEXT: r.scalar_text}.get(method.argument, lambda node: _scalar(r, node))
-    arguments = ([receiver] if receiver is not None else []) + [take(value) for value in values]
+    arguments = ([receiver] if receiver is not None else []) + [_taken(r, method, value) for value in values]
     if method.function in ("number", "string", "truth") and arguments[0].type == method.result:
         return arguments[0]
     if method.function == "string":
@@ -155,6 +159,12 @@ def _apply(
     if method.function == "truth":
         return r.truth(arguments[0])
     return t.Apply(method.function, tuple(arguments), type=method.result, span=span)
+
+
+def _taken(r: Resolver, method: Method, value: t.Node) -> t.Node:
+    if method.argument == t.NUMBER:
+        return r.number(value)
+    return r.scalar_text(value) if method.argument == t.TEXT else _scalar(r, value)
 
 
 def _scalar(r: Resolver, node: t.Node) -> t.Node:

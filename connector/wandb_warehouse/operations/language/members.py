@@ -22,6 +22,7 @@ __all__ = ["index", "member", "run_operation"]
 
 def member(r: Resolver, of: t.Node, name: str, span: s.Span) -> t.Node:
     """`of.name`, by the type of `of`."""
+    place = s.Span(max(span.start, span.end - len(name)), span.end)
     type_ = of.type
     if type_ == t.MISSING:
         return of
@@ -34,7 +35,7 @@ def member(r: Resolver, of: t.Node, name: str, span: s.Span) -> t.Node:
         if operation in RUN_OPERATIONS and operation != "loggedArtifactVersion":
             return run_operation(r, operation, of, (), span)
         raise r.refuse(
-            span, f"a run has no {name}", did_you_mean(name, RUN_OPERATIONS, "see docs/operations.md")
+            place, f"a run has no {name}", did_you_mean(name, RUN_OPERATIONS, "see docs/operations.md")
         )
     if isinstance(of, t.Document):
         return _entry(of, name, span)
@@ -51,7 +52,7 @@ def member(r: Resolver, of: t.Node, name: str, span: s.Span) -> t.Node:
         return _artifact_member(r, of, name, span)
     if isinstance(type_, t.RecordType):
         return _record_member(r, of, name, span)
-    raise r.refuse(span, f"{type_} has no {name}")
+    raise r.refuse(place, f"{type_} has no {name}")
 
 
 def _entry(of: t.Document, name: str, span: s.Span) -> t.Node:

@@ -94,7 +94,7 @@ def _arithmetic(r: Resolver, operator: str, a: t.Node, b: t.Node, span: s.Span) 
                 folded = compute(x, y)
             except (ArithmeticError, ValueError):
                 folded = math.nan
-            if isinstance(folded, float) and math.isfinite(folded):
+            if not isinstance(folded, complex) and math.isfinite(folded):
                 return t.Constant(folded, type=t.NUMBER, span=span)
     return t.Apply(function, sides, type=t.NUMBER, span=span)
 

@@ -19,12 +19,21 @@ _SAME = "\0element"
 def sort_keys(r: Resolver, closure: Closure, variable: t.Variable) -> tuple[tuple[t.Node, bool], ...]:
     """The keys a comparator orders by, each with whether it descends."""
     arrow = closure.arrow
-    body = arrow.body
-    if isinstance(body, tuple):
-        body = body[0].expression if len(body) == 1 and isinstance(body[0], s.Return) else None
+    body = _body(arrow)
     if len(arrow.parameters) != 2 or body is None:
         raise r.refuse(arrow.span, "sort compares two elements", "write sort((a, b) => f(a) - f(b))")
     return tuple(key for part in _alternatives(body) for key in _keys(r, closure, part, variable))
+
+
+def _body(arrow: s.Arrow) -> s.Expression | None:
+    """What a function gives, where that is all it does."""
+    match arrow.body:
+        case (s.Return(expression),):
+            return expression
+        case tuple():
+            return None
+        case expression:
+            return expression
 
 
 def _alternatives(body: s.Expression) -> list[s.Expression]:
@@ -79,22 +88,20 @@ def reduced(r: Resolver, of: t.Node, closure: Closure, start: t.Node | None, spa
     if len(arrow.parameters) != 2:
         raise r.refuse(arrow.span, "reduce takes a function of two", "write (best, x) => ...")
     gathered, element = arrow.parameters
-    body = arrow.body
-    if isinstance(body, tuple):
-        body = body[0].expression if len(body) == 1 and isinstance(body[0], s.Return) else None
+    body = _body(arrow)
     match body:
-        case s.Conditional(
-            s.Binary("<" | "<=" | ">" | ">=" as operator, left, right), s.Name(then), s.Name(otherwise)
-        ) if {then, otherwise} == {gathered, element}:
+        case s.Conditional(s.Binary(comparison, left, right), s.Name(then), s.Name(otherwise)) if (
+            comparison in _FLIPPED and {then, otherwise} == {gathered, element}
+        ):
             if start is not None:
                 raise r.refuse(
                     span, "the search for the best element starts with the first", "leave the start out"
                 )
             # Brought into the form: the new element is taken where f(new) <operator> f(best).
             if s.shape(left, {element: _SAME}) == s.shape(right, {gathered: _SAME}):
-                value = left
+                value, operator = left, comparison
             elif s.shape(left, {gathered: _SAME}) == s.shape(right, {element: _SAME}):
-                value, operator = right, _FLIPPED[operator]
+                value, operator = right, _FLIPPED[comparison]
             else:
                 raise r.refuse(body.span, "the two sides are not the same of both elements")
             if then == gathered:

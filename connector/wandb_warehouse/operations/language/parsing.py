@@ -157,7 +157,11 @@ class _Reader:
     def _arguments(self, tree: Tree[Token] | None) -> tuple[s.Expression, ...]:
         if tree is None:
             return ()
-        return tuple(self.expression(cast("Tree[Token]", part)) for part in tree.children if part is not None)
+        return tuple(
+            self.expression(cast("Tree[Token]", part))
+            for part in cast("list[Any]", tree.children)
+            if part is not None
+        )
 
     def _entry(self, tree: Tree[Token]) -> tuple[str, s.Expression]:
         token = cast("Token", tree.children[0])
@@ -267,7 +271,7 @@ def _halves(text: str) -> bool:
 def _unreadable(text: str, error: UnexpectedInput, offset: int = 0) -> Exception:
     """An error for what the grammar does not know."""
     if isinstance(error, UnexpectedCharacters):
-        at = error.pos_in_stream + offset
+        at = cast("int", error.pos_in_stream) + offset
         found = text[at : at + 1]
         what = "this text has no end" if found in "'\"`" else f"{found!r} is no sign of the notation"
         return refusal(text, s.Span(at, at + 1), what, mend="see docs/operations.md, Expressions")

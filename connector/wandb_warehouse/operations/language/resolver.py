@@ -16,7 +16,10 @@ SEE = "see docs/operations.md"
 
 @dataclass(frozen=True)
 class Given:
-    """What a program is compiled for: the project its runs are of, and the ids that its names of runs stand for."""
+    """What a program is compiled for: the project its runs are of, and what its names of runs stand for.
+
+    A run is given as its id, or as `entity/project/id`.
+    """
 
     project: tuple[str, str] | None = None
     runs: Mapping[str, str] = field(default_factory=dict)
@@ -299,13 +302,20 @@ class Resolver:
         """The run that a name without a value stands for."""
         if name not in self.given.runs:
             return None
-        every = t.AllRuns(self.given.project, self.given.runs[name], type=t.list_of(t.RUN), span=span)
+        project, _, run_id = self.given.runs[name].rpartition("/")
+        entity, _, named = project.partition("/")
+        of = (entity, named) if named else self.given.project
+        every = t.AllRuns(of, run_id, type=t.list_of(t.RUN), span=span)
         return t.First(every, type=t.RUN, span=span)
 
     def unknown(self, name: str, span: s.Span, names: Names) -> OperationError:
         """The error for a name that stands for nothing."""
         if name.startswith("run") and (not name[3:] or name[3:].isdigit()):
-            return self.refuse(span, f"no run is given as {name}", f"give --run {name}=ID")
+            return self.refuse(
+                span,
+                f"no run is given as {name}",
+                "give --run ID" if name == "run" else f"give --run {name}=ID",
+            )
         operations = [f"run-{each}" for each in RUN_OPERATIONS]
         known = [*names, *operations, "runs", "Math", "Date", "Number", "String", "compareConfigs"]
         return self.refuse(span, f"unknown name {name}", did_you_mean(name, known, SEE))

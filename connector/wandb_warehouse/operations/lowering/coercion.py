@@ -88,21 +88,22 @@ def as_value(engine: Engine, bound: Bound) -> Value:
     )
     number = as_number(engine, bound) if bound.type != t.TEXT else exp.Null()
     words = bound.sql if bound.type == t.TEXT else exp.Null()
-    json = {
-        t.NUMBER: lambda: engine.digits(bound.sql),
-        t.TEXT: lambda: engine.quoted(bound.sql),
-        t.BOOLEAN: lambda: (
-            exp.Case().when(bound.sql.copy(), text("true")).when(negated(bound.sql), text("false"))
-        ),
-    }[bound.type]()
-    return Value(known, number, words, json)
+    return Value(known, number, words, _json(engine, bound))
+
+
+def _json(engine: Engine, bound: Scalar) -> Sql:
+    if bound.type == t.NUMBER:
+        return engine.digits(bound.sql)
+    if bound.type == t.TEXT:
+        return engine.quoted(bound.sql)
+    return exp.Case().when(bound.sql.copy(), text("true")).when(negated(bound.sql), text("false"))
 
 
 def json_value(engine: Engine, json: Sql) -> Value:
     """JSON as a value."""
     kind = engine.kind(json)
 
-    def where(ours: str, sql: Sql) -> Sql:
+    def where(ours: str, sql: Sql) -> exp.Case:
         return exp.Case(this=kind.copy()).when(text(ours), sql)
 
     truth = exp.Case().when(

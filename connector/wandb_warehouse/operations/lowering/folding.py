@@ -46,7 +46,8 @@ def _strict_key(body: t.Node, variable: t.Variable) -> str | None:
         case t.Entry(of=of, key=key) if of is variable:
             return key
         case t.Apply(function=function, arguments=arguments) if function in STRICT:
-            return next((key for each in arguments if (key := _strict_key(each, variable)) is not None), None)
+            found = (_strict_key(each, variable) for each in arguments)
+            return next((each for each in found if each is not None), None)
         case _:
             return None
 

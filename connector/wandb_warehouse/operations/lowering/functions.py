@@ -48,12 +48,18 @@ def _if(engine: Engine, condition: Bound, then: Bound, otherwise: Bound) -> Boun
         may_be_nan = any(each.may_be_nan for each in scalars)
         return Scalar(types.pop() if types else t.MISSING, case(scalars[0].sql, scalars[1].sql), may_be_nan)
     a, b = as_value(engine, then), as_value(engine, otherwise)
-    objects = [each.is_object for each in (a, b)]
-    is_object = None
-    if any(objects):
-        is_object = lambda: case(*(each() if each else exp.false() for each in objects))
+    tests = [each.is_object for each in (a, b)]
+
+    def is_object() -> Sql:
+        then_is, otherwise_is = (test() if test else exp.false() for test in tests)
+        return case(then_is, otherwise_is)
+
     return Value(
-        case(a.kind, b.kind), case(a.number, b.number), case(a.text, b.text), case(a.json, b.json), is_object
+        case(a.kind, b.kind),
+        case(a.number, b.number),
+        case(a.text, b.text),
+        case(a.json, b.json),
+        is_object if any(tests) else None,
     )
 
 

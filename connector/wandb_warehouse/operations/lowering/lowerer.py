@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Callable, Mapping
 from itertools import count
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from sqlglot import exp
 
@@ -44,7 +45,7 @@ Names = Mapping[t.Variable, Bound]
 
 _VIEWS = {"config": "config_values", "summary": "summary_values", "history": "history_points"}
 
-_LISTS = {**SOURCES, **STAGES}
+_LISTS: dict[type[t.Node], Callable[..., Relation]] = {**SOURCES, **STAGES}
 
 
 class Lowerer:
@@ -125,14 +126,16 @@ class Lowerer:
                 if "\0" in value:
                     raise self.refuse("a text holds a null character, which SQL cannot", "leave it out")
                 return Scalar(t.TEXT, text(value))
-            case _ if value != value:
+            case _ if math.isnan(value):
                 return Scalar(t.NUMBER, exp.cast(exp.Null(), exp.DataType.build("DOUBLE")))
             case _:
                 return Scalar(t.NUMBER, self.engine.number(float(value)))
 
     def _apply(self, function: str, arguments: list[Bound]) -> Bound:
         made = FUNCTIONS[function](self.engine, *arguments)
-        return Scalar(t.BOOLEAN, made) if isinstance(made, exp.Expression) else made
+        return (
+            Scalar(t.BOOLEAN, cast("Sql", made)) if isinstance(made, exp.Expression) else cast("Bound", made)
+        )
 
     def _attribute(self, of: Bound, name: str, type_: t.Type) -> Bound:
         match of:

@@ -45,11 +45,20 @@ _ARTIFACT_COLUMNS = {
 
 
 @dataclass(frozen=True)
+class Column:
+    """A column that is shown: its expression under its name, and whether it holds JSON."""
+
+    sql: Sql
+    is_json: bool = False
+
+
+@dataclass(frozen=True)
 class Shown:
-    """A SELECT, and whether its rows are lines of text that a program writes."""
+    """A SELECT, whether its rows are lines that a program writes, and which of its columns hold JSON."""
 
     query: exp.Select
     is_text: bool
+    json: tuple[bool, ...]
 
 
 def shown(node: t.Node, engine: Engine, *, limit: int | None = None) -> Shown:
@@ -62,23 +71,24 @@ def shown(node: t.Node, engine: Engine, *, limit: int | None = None) -> Shown:
     """
     lowerer = Lowerer(engine)
     is_text = _is_effect(node)
+    if isinstance(node, t.Fold) and isinstance(node.of.type, t.ListType):
+        return Shown(top_fold(lowerer, node), is_text, (False,))
     if isinstance(node, t.First):
         # One element is a list of at most one: where there is none, there is no row.
         relation, skipped = first_of(lowerer, node, {})
         columns = columns_of(lowerer, relation.element, node.type)
-        query = relation.select(*columns, ordered=True).limit(1)
-        return Shown(query.offset(skipped) if skipped else query, is_text)
-    if isinstance(node.type, t.ListType):
+        query = relation.select(*(each.sql for each in columns), ordered=True).limit(1)
+        query = query.offset(skipped) if skipped else query
+    elif isinstance(node.type, t.ListType):
         relation = lowerer.relation(node, {})
-    elif isinstance(node, t.Fold) and isinstance(node.of.type, t.ListType):
-        made = top_fold(lowerer, node)
-        return Shown(made, is_text)
+        columns = columns_of(lowerer, relation.element, t.element_of(node.type))
+        query = relation.select(*(each.sql for each in columns), ordered=True)
+        query = query if limit is None else query.limit(limit)
     else:
         scope = Scope()
-        bound = lowerer.bound(node, {}, scope)
-        return Shown(scope.select(*columns_of(lowerer, bound, node.type)), is_text)
-    query = relation.select(*columns_of(lowerer, relation.element, t.element_of(node.type)), ordered=True)
-    return Shown(query if limit is None else query.limit(limit), is_text)
+        columns = columns_of(lowerer, lowerer.bound(node, {}, scope), node.type)
+        query = scope.select(*(each.sql for each in columns))
+    return Shown(query, is_text, tuple(each.is_json for each in columns))
 
 
 def _is_effect(node: t.Node) -> bool:
@@ -94,23 +104,26 @@ def _is_effect(node: t.Node) -> bool:
             return False
 
 
-def columns_of(lowerer: Lowerer, bound: Bound, type_: t.Type, name: str = "value") -> list[Sql]:
+def columns_of(lowerer: Lowerer, bound: Bound, type_: t.Type, name: str = "value") -> list[Column]:
     """The columns that show an element, with the names a user sees."""
     engine = lowerer.engine
     match bound:
         case Scalar(kind, sql):
-            shown_sql = engine.double(sql) if kind == t.NUMBER and not _is_double(sql) else sql.copy()
-            return [_named(shown_sql, name)]
+            number = engine.double(sql) if kind == t.NUMBER and not _is_double(sql) else sql.copy()
+            return [_named(number, name)]
         case Value():
-            return [_named(engine.document(bound.json), name)]
+            return [_named(engine.document(bound.json), name, is_json=True)]
         case DocumentValue(sql):
-            return [_named(engine.document(sql), name)]
+            return [_named(engine.document(sql), name, is_json=True)]
         case RunValue():
-            return [bound.column(each) for each in _RUN_COLUMNS]
+            return [Column(bound.column(each)) for each in _RUN_COLUMNS]
         case ArtifactValue(columns):
-            return [_named(columns[ours].copy(), theirs) for ours, theirs in _ARTIFACT_COLUMNS.items()]
+            return [
+                _named(columns[ours].copy(), theirs, is_json=ours == "metadata")
+                for ours, theirs in _ARTIFACT_COLUMNS.items()
+            ]
         case RowValue(_, alias):
-            return [column(each, alias) for each in ("entity", "project", "run_id", "step")]
+            return [Column(column(each, alias)) for each in ("entity", "project", "run_id", "step")]
         case RecordValue(entries):
             types = dict(type_.entries) if isinstance(type_, t.RecordType) else {}
             return [
@@ -120,12 +133,10 @@ def columns_of(lowerer: Lowerer, bound: Bound, type_: t.Type, name: str = "value
             ]
         case Grouped(key):
             key_type = type_.key if isinstance(type_, t.GroupType) else t.VALUE
-            return [
-                *columns_of(lowerer, key, key_type, "key"),
-                _named(exp.Count(this=exp.Star()), "count"),
-            ]
+            counted = engine.double(exp.Count(this=exp.Star()))
+            return [*columns_of(lowerer, key, key_type, "key"), _named(counted, "count")]
         case ListBinding():
-            return [_named(whole_list(lowerer, bound), name)]
+            return [_named(whole_list(lowerer, bound), name, is_json=True)]
 
 
 def _is_double(sql: Sql) -> bool:
@@ -135,5 +146,5 @@ def _is_double(sql: Sql) -> bool:
     return isinstance(sql, exp.Avg | exp.StddevPop)
 
 
-def _named(sql: Sql, name: str) -> Sql:
-    return exp.alias_(sql, exp.to_identifier(name, quoted=True))
+def _named(sql: Sql, name: str, *, is_json: bool = False) -> Column:
+    return Column(exp.alias_(sql, exp.to_identifier(name, quoted=True)), is_json)

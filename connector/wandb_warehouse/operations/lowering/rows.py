@@ -48,11 +48,11 @@ def export(bound: Bound, prefix: str = "") -> dict[str, Sql]:
         case DocumentValue(sql):
             return {f"{prefix}document": sql}
         case RecordValue(entries):
-            columns: dict[str, Sql] = {}
             # Names of entries are the user's: columns go by their place.
+            made: dict[str, Sql] = {}
             for place, entry in enumerate(entries.values()):
-                columns |= export(entry, f"{prefix}e{place}_")
-            return columns
+                made |= export(entry, f"{prefix}e{place}_")
+            return made
         case _:
             raise OperationError(
                 "a list of lists or groups has no columns", mend="flatten it, or map it to records"
@@ -83,7 +83,7 @@ def rebuilt(
     if type_ in (t.NUMBER, t.TEXT, t.BOOLEAN, t.DATE, t.MISSING):
         return Scalar(type_, of("value"), may_be_nan=type_ == t.NUMBER)
     if type_ == t.VALUE:
-        return Value(*(of(part) for part in _PARTS))
+        return Value(of("kind"), of("number"), of("text"), of("json"))
     if type_ == t.RUN:
         return RunValue(scope, alias)
     if type_ == t.ARTIFACT:

@@ -99,6 +99,7 @@ def top_fold(lo: Lowerer, node: t.Fold) -> exp.Select:
     made = fold_of(lo, node, {}, scope)
     if isinstance(made, Scalar) and isinstance(made.sql, exp.Subquery) and not scope.tables:
         query = made.sql.this
+        assert isinstance(query, exp.Select)
         value = query.expressions[0]
         double = made.type == t.NUMBER and not isinstance(value, exp.Avg | exp.StddevPop)
         query.set(
@@ -106,6 +107,7 @@ def top_fold(lo: Lowerer, node: t.Fold) -> exp.Select:
             [exp.alias_(lo.engine.double(value) if double else value, "value", quoted=True)],
         )
         return query
+    assert isinstance(made, Scalar)
     return scope.select(exp.alias_(made.sql, "value", quoted=True))
 
 

@@ -29,6 +29,8 @@ from wandb_warehouse.operations.lowering.relations import (
 from wandb_warehouse.operations.lowering.rows import export, rebuilt
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from wandb_warehouse.operations.lowering.lowerer import Lowerer, Names
 
 __all__ = ["SOURCES", "history", "run_of"]
@@ -139,22 +141,19 @@ def listed(lo: Lowerer, node: t.Listed, names: Names, scope: Scope) -> Relation:
     """Constants that are written out."""
     element = t.element_of(node.type)
     alias = lo.alias("i")
-    rows: list[Sql] = []
-    columns: list[str] = []
+    rows: list[exp.Select] = []
     for place, each in enumerate(node.items):
         bound = lo.bound(each, names, scope)
         named = export(as_value(lo.engine, bound) if element == t.VALUE else bound)
-        columns = list(named)
         values = (
             exp.alias_(sql.copy(), name)
             for name, sql in {**named, "place": exp.Literal.number(place)}.items()
         )
         rows.append(exp.select(*values))
-    query = rows[0]
+    query: exp.Query = rows[0]
     for row in rows[1:]:
         query = exp.union(query, row, distinct=False)
     scope.add(query.subquery(alias), exp.true() if scope.tables else None)
-    _ = columns
     return Relation(scope, rebuilt(element, scope, alias), [Key(column("place", alias))])
 
 
@@ -176,7 +175,8 @@ def differences(lo: Lowerer, node: t.Differences, names: Names, scope: Scope) ->
         return exp.Max(this=exp.Case().when(holds.copy(), column(name, alias)))
 
     left, right = (
-        Value(*(part(name, holds) for name in ("kind", "number", "text", "json"))) for holds in held
+        Value(part("kind", each), part("number", each), part("text", each), part("json", each))
+        for each in held
     )
     differs = Scalar(t.BOOLEAN, exp.NullSafeNEQ(this=left.json.copy(), expression=right.json.copy()))
     record = RecordValue({"key": Scalar(t.TEXT, key), "left": left, "right": right, "differs": differs})
@@ -222,7 +222,7 @@ def correlate(scope: Scope, source: Sql, pairs: list[tuple[exp.Column, Sql]]) ->
         scope.correlated += pairs
 
 
-SOURCES = {
+SOURCES: dict[type[t.Node], Callable[..., Relation]] = {
     t.AllRuns: all_runs,
     t.History: history,
     t.Tags: tags,

@@ -21,7 +21,7 @@ from wandb_warehouse.operations.lowering.relations import (
 from wandb_warehouse.operations.lowering.rows import export, rebuilt
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from wandb_warehouse.operations.lowering.lowerer import Lowerer, Names
 
@@ -145,7 +145,7 @@ def group(lo: Lowerer, node: t.Group, names: Names, scope: Scope) -> Relation:
 
 
 def wrap(
-    lo,
+    lo: Lowerer,
     relation: Relation,
     type_: t.Type,
     scope: Scope,
@@ -175,7 +175,7 @@ def wrap(
     return Relation(scope, element, [Key(place)]), place, size, alias
 
 
-STAGES = {
+STAGES: dict[type[t.Node], Callable[..., Relation]] = {
     t.Filter: filtered,
     t.Each: mapped,
     t.Flat: flat,

@@ -155,13 +155,13 @@ def slice_of(engine: Engine, bound: Bound, start: Bound, stop: Bound | None = No
         raise engine.unknown("slice with a place that is not written out")
 
     first = place(start)
-    begin = exp.Add(this=first.copy(), expression=exp.Literal.number(1))
+    begin: Sql = exp.Add(this=first.copy(), expression=exp.Literal.number(1))
     if isinstance(first, exp.Literal):
         begin = exp.Literal.number(int(first.this) + 1)
     if stop is None:
         return textual(exp.Substring(this=words, start=begin))
     width = exp.Sub(this=place(stop), expression=operand(first))
-    count = exp.Greatest(this=width, expressions=[exp.Literal.number(0)])
+    count: Sql = exp.Greatest(this=width, expressions=[exp.Literal.number(0)])
     if isinstance(width.this, exp.Literal) and isinstance(first, exp.Literal):
         count = exp.Literal.number(max(0, int(width.this.this) - int(first.this)))
     return textual(exp.Substring(this=words, start=begin, length=count))
