@@ -1,6 +1,7 @@
 """The command that runs W&B's run operations over the warehouse."""
 
 import json
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -69,7 +70,7 @@ def ops(
 
     if dialect != "duckdb" and not as_sql:
         raise click.UsageError("--dialect is of use together with --sql only")
-    text = click.get_text_stream("stdin").read() if expression == "-" else expression
+    text = sys.stdin.read() if expression == "-" else expression
     operation = compile_operation(text, dialect, given=_given(warehouse, project, runs, look=not as_sql))
     if as_sql:
         click.echo(operation.sql)
