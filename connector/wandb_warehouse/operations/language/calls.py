@@ -70,12 +70,13 @@ def _named_call(
         fields = (("key", t.TEXT), ("left", t.VALUE), ("right", t.VALUE), ("differs", t.BOOLEAN))
         return t.Differences(*configs, type=t.list_of(t.RecordType("a record", fields)), span=span)
     operation = operation_name(name)
+    place = s.Span(span.start, span.start + len(name))
     if operation is None:
-        raise r.unknown(name, span, names)
+        raise r.unknown(name, place, names)
     if operation not in RUN_OPERATIONS:
         operations = [f"run-{each}" for each in RUN_OPERATIONS]
         raise r.refuse(
-            span, f"unknown operation {name}", did_you_mean(name, operations, "see docs/operations.md")
+            place, f"unknown operation {name}", did_you_mean(name, operations, "see docs/operations.md")
         )
     if not arguments:
         raise r.refuse(span, f"{name} is of a run", f"write {name}(r)")

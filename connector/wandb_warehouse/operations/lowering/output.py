@@ -73,7 +73,7 @@ def shown(node: t.Node, engine: Engine, *, limit: int | None = None) -> Shown:
     is_text = _is_effect(node)
     if isinstance(node, t.Fold) and isinstance(node.of.type, t.ListType):
         return Shown(top_fold(lowerer, node), is_text, (False,))
-    if isinstance(node, t.First):
+    if isinstance(node, t.First) and node.type in (t.RUN, t.ARTIFACT, t.ROW):
         # One element is a list of at most one: where there is none, there is no row.
         relation, skipped = first_of(lowerer, node, {})
         columns = columns_of(lowerer, relation.element, node.type)

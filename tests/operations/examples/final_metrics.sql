@@ -1,0 +1,28 @@
+-- summary = run-summary(run)
+-- accuracy = summary.accuracy
+-- val_loss = summary.best_val_loss
+SELECT
+  CAST(s.json AS JSON) AS "value"
+FROM (
+  SELECT
+    1 AS one
+) AS one_row
+LEFT JOIN (
+  SELECT
+    r.*
+  FROM runs AS r
+  WHERE
+    r.deleted_at IS NULL AND r.run_id = 'r1'
+  ORDER BY
+    r.created_at ASC,
+    r.entity ASC,
+    r.project ASC,
+    r.run_id ASC
+  LIMIT 1
+) AS f
+  ON TRUE
+LEFT JOIN summary_values AS s
+  ON s.entity = f.entity
+  AND s.project = f.project
+  AND s.run_id = f.run_id
+  AND s.key = 'best_val_loss';
