@@ -3,7 +3,6 @@
 `python -m tests.operations.examples` writes the SQL anew; read what changed before it is committed.
 """
 
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -79,4 +78,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()
