@@ -121,6 +121,11 @@ class Engine:
         """Whether a pattern of RE2's syntax is found in a text."""
         return exp.RegexpLike(this=sql.copy(), expression=text(pattern))
 
+    def lines(self, parts: list[Sql]) -> Sql:
+        """Texts below each other, without those that are NULL; NULL where all are."""
+        joined = exp.Anonymous(this="concat_ws", expressions=[text("\n"), *parts])
+        return exp.Nullif(this=joined, expression=text(""))
+
     def number_text(self, sql: Sql) -> Sql:
         """A number as JavaScript writes it, for those whose digits SQL and JavaScript write alike."""
         whole = exp.cast(exp.cast(sql.copy(), exp.DataType.build("BIGINT")), TEXT)

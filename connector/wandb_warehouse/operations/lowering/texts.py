@@ -115,9 +115,7 @@ def typeof(engine: Engine, bound: Bound) -> Scalar:
 
 def lines(engine: Engine, *bounds: Bound) -> Scalar:
     """Texts below each other, those that are missing left out."""
-    _ = engine
-    parts = [as_text(bound) for bound in bounds]
-    return textual(exp.ConcatWs(expressions=[text("\n"), *parts], safe=False, coalesce=False))
+    return textual(engine.lines([as_text(bound) for bound in bounds]))
 
 
 def length(engine: Engine, bound: Bound) -> Scalar:
