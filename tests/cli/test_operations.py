@@ -8,7 +8,7 @@ import duckdb
 import pytest
 
 from cli.commands import Cli
-from cli.conftest import DEMO_PROJECT
+from wandb_warehouse.cli.sandbox import DEMO_PROJECT
 
 
 def test_runs_are_shown_as_rows(cli: Cli, synced_once: Path) -> None:

@@ -6,34 +6,8 @@
 SELECT
   CASE
     WHEN NOT f2.artifact_id IS NULL
-    THEN CASE
-      WHEN '
-' IS NULL
-      OR COALESCE('Model version: ' || COALESCE(f2.version, 'undefined'), 'undefined') IS NULL
-      OR COALESCE(
-        'Model size: ' || COALESCE(
-          CASE
-            WHEN f2.size = CAST('Infinity' AS DOUBLE)
-            THEN 'Infinity'
-            WHEN f2.size = CAST('-Infinity' AS DOUBLE)
-            THEN '-Infinity'
-            ELSE CASE
-              WHEN ABS(f2.size) < 1000000000000000.0 AND f2.size = FLOOR(f2.size)
-              THEN CAST(CAST(f2.size AS BIGINT) AS TEXT)
-              WHEN ABS(f2.size) >= 0.0001 AND ABS(f2.size) < 1000000000000000.0
-              THEN CAST(CAST(f2.size AS DOUBLE) AS TEXT)
-              WHEN NOT f2.size IS NULL
-              THEN ERROR(
-                'a number below 0.0001 or from 1e15 on is written differently by SQL and by JavaScript'
-              )
-            END
-          END,
-          'undefined'
-        ),
-        'undefined'
-      ) IS NULL
-      THEN NULL
-      ELSE CONCAT_WS(
+    THEN NULLIF(
+      CONCAT_WS(
         '
 ',
         COALESCE('Model version: ' || COALESCE(f2.version, 'undefined'), 'undefined'),
@@ -59,8 +33,9 @@ SELECT
           ),
           'undefined'
         )
-      )
-    END
+      ),
+      ''
+    )
   END AS "value"
 FROM (
   SELECT
