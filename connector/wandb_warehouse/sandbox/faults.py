@@ -244,7 +244,7 @@ async def _graphql_error(fault: Fault, exchange: _Exchange) -> None:
     data = None
     if fault.value == "partial":
         _, _, body = await exchange.collect()
-        data = json.loads(body).get("data")
+        data = _data_of(body)
     message = "an injected error" if fault.value in {None, "partial"} else str(fault.value)
     answer = {"data": data, "errors": [{"message": message, "path": ["project"]}]}
     await exchange.answer(200, json.dumps(answer).encode(), "application/json")
@@ -252,8 +252,17 @@ async def _graphql_error(fault: Fault, exchange: _Exchange) -> None:
 
 async def _project_null(_fault: Fault, exchange: _Exchange) -> None:
     _, _, body = await exchange.collect()
-    fields = json.loads(body).get("data") or {"project": None}
+    fields = _data_of(body) or {"project": None}
     await exchange.answer(200, json.dumps({"data": dict.fromkeys(fields)}).encode(), "application/json")
+
+
+def _data_of(body: bytes) -> dict[str, Any] | None:
+    """The data of a GraphQL answer; a fault may be aimed at a file, which has none."""
+    try:
+        data = json.loads(body).get("data")
+    except (ValueError, AttributeError):
+        return None
+    return data if isinstance(data, dict) else None
 
 
 async def _slow(fault: Fault, exchange: _Exchange) -> None:
@@ -291,7 +300,8 @@ async def _big_body(fault: Fault, exchange: _Exchange) -> None:
         part = min(left, len(_FILLER))
         await exchange.send({"type": "http.response.body", "body": _FILLER[:part], "more_body": True})
         left -= part
-    await exchange.send({"type": "http.response.body", "body": tail})
+    if not left:
+        await exchange.send({"type": "http.response.body", "body": tail})
 
 
 async def _gzip_bomb(fault: Fault, exchange: _Exchange) -> None:
