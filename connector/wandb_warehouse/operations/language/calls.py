@@ -117,7 +117,11 @@ def _method(
         return _value_includes(r, of, arguments[0], span, names)
     if of.type in (t.TEXT, t.VALUE) and name in TEXT_METHODS:
         values = [r.expression(each, names) for each in arguments]
-        return _apply(r, TEXT_METHODS[name], values, span, r.scalar_text(of))
+        receiver = r.scalar_text(of)
+        if of.type == t.VALUE and name in ("slice", "indexOf"):
+            # Lists have them, too, and mean something else by them.
+            receiver = t.Apply("text_of_no_list", (of,), type=t.TEXT, span=span)
+        return _apply(r, TEXT_METHODS[name], values, span, receiver)
     if of.type == t.VALUE and name in {**LIST_METHODS, **dict.fromkeys(AGGREGATES)}:
         return _method(r, r.listed(of, span), function, arguments, span, names)
     methods: Collection[str] = RUN_OPERATIONS if of.type == t.RUN else TEXT_METHODS

@@ -7,7 +7,15 @@ from typing import TYPE_CHECKING
 from sqlglot import exp
 
 from wandb_warehouse.operations import tree as t
-from wandb_warehouse.operations.lowering.relations import Bound, DocumentValue, Scalar, Sql, Value, text
+from wandb_warehouse.operations.lowering.relations import (
+    Bound,
+    DocumentValue,
+    RecordValue,
+    Scalar,
+    Sql,
+    Value,
+    text,
+)
 
 if TYPE_CHECKING:
     from wandb_warehouse.operations.lowering.engines import Engine
@@ -19,9 +27,11 @@ __all__ = [
     "is_null",
     "json_value",
     "logical",
+    "merged",
     "negated",
     "numeric",
     "operand",
+    "settled",
     "sure",
     "textual",
 ]
@@ -63,11 +73,48 @@ def negated(sql: Sql) -> Sql:
 
 def sure(sql: Sql) -> Sql:
     """A condition that is FALSE where SQL would not know."""
-    if isinstance(
-        sql, exp.Boolean | exp.Is | exp.Coalesce | exp.NullSafeEQ | exp.NullSafeNEQ | exp.Paren | exp.Not
-    ):
-        return sql
-    return exp.Coalesce(this=sql, expressions=[exp.false()])
+    return sql if _never_null(sql) else exp.Coalesce(this=sql, expressions=[exp.false()])
+
+
+def _never_null(sql: Sql) -> bool:
+    match sql:
+        case exp.Boolean() | exp.Is() | exp.Coalesce() | exp.NullSafeEQ() | exp.NullSafeNEQ() | exp.Exists():
+            return True
+        case exp.Paren() | exp.Not():
+            return _never_null(sql.this)
+        case exp.And() | exp.Or():
+            return _never_null(sql.left) and _never_null(sql.right)
+        case _:
+            return False
+
+
+def settled(value: Value) -> Value:
+    """A value that says itself where it is an object."""
+    if value.is_object is None or value.object_json is None:
+        return value
+
+    def either(then: Sql, otherwise: Sql) -> Sql:
+        assert value.is_object is not None
+        return exp.Case().when(value.is_object(), then).else_(otherwise.copy())
+
+    kind, json = either(text("object"), value.kind), either(value.object_json(), value.json)
+    return Value(kind, value.number, value.text, json)
+
+
+def merged(bound: Bound) -> Bound:
+    """A key of groups: what is missing is one kind, JSON null or not there, and NaN is missing."""
+    match bound:
+        case Value():
+            value = settled(bound)
+            null = exp.EQ(this=operand(value.kind), expression=text("null"))
+            json = exp.Case().when(null, exp.Null()).else_(value.json.copy())
+            return Value(
+                exp.Nullif(this=value.kind.copy(), expression=text("null")), value.number, value.text, json
+            )
+        case RecordValue(entries):
+            return RecordValue({name: merged(entry) for name, entry in entries.items()})
+        case _:
+            return bound
 
 
 def as_value(engine: Engine, bound: Bound) -> Value:

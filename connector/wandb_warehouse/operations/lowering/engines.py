@@ -178,6 +178,13 @@ class Engine:
         pointer = text("".join(f"/{step}" for step in steps))
         return exp.Anonymous(this="json_extract", expressions=[json.copy(), pointer])
 
+    def object_of(self, document: Sql, key: str) -> Sql:
+        """The JSON of an object under a dotted key of a document."""
+        whole = self.item(document, (key,))
+        nested = self.item(document, tuple(key.split(".")))
+        found = exp.Coalesce(this=whole, expressions=[nested]) if "." in key else whole
+        return exp.cast(found, TEXT)
+
     def kind(self, json: Sql) -> Sql:
         """Kind of JSON: number, bool, string, list, object or null."""
         kinds = {"VARCHAR": "string", "BOOLEAN": "bool", "ARRAY": "list", "OBJECT": "object", "NULL": "null"}

@@ -47,19 +47,14 @@ def _if(engine: Engine, condition: Bound, then: Bound, otherwise: Bound) -> Boun
     if len(scalars) == 2 and len(types) < 2:
         may_be_nan = any(each.may_be_nan for each in scalars)
         return Scalar(types.pop() if types else t.MISSING, case(scalars[0].sql, scalars[1].sql), may_be_nan)
-    a, b = as_value(engine, then), as_value(engine, otherwise)
-    tests = [each.is_object for each in (a, b)]
-
-    def is_object() -> Sql:
-        then_is, otherwise_is = (test() if test else exp.false() for test in tests)
-        return case(then_is, otherwise_is)
-
+    a, b = (as_value(engine, each) for each in (then, otherwise))
+    parts = (case(a.kind, b.kind), case(a.number, b.number), case(a.text, b.text), case(a.json, b.json))
+    if a.is_object is None and b.is_object is None:
+        return Value(*parts)
     return Value(
-        case(a.kind, b.kind),
-        case(a.number, b.number),
-        case(a.text, b.text),
-        case(a.json, b.json),
-        is_object if any(tests) else None,
+        *parts,
+        lambda: case(*(each.is_object() if each.is_object else exp.false() for each in (a, b))),
+        lambda: case(*(each.object_json() if each.object_json else exp.Null() for each in (a, b))),
     )
 
 
@@ -82,8 +77,8 @@ def _part(name: str) -> Callable[[Engine, Bound], Scalar]:
 
 FUNCTIONS: dict[str, Callable[..., Bound | Sql]] = {
     # Conditions: never NULL, so that NOT means what it says.
-    "and": lambda e, a, b: exp.and_(a.sql.copy(), b.sql.copy()),
-    "or": lambda e, a, b: exp.paren(exp.or_(a.sql.copy(), b.sql.copy())),
+    "and": lambda e, a, b: exp.and_(sure(a.sql.copy()), sure(b.sql.copy())),
+    "or": lambda e, a, b: exp.paren(exp.or_(sure(a.sql.copy()), sure(b.sql.copy()))),
     "not": lambda e, a: exp.Not(this=exp.paren(sure(a.sql.copy()))),
     "truth": conditions.truth,
     "missing": conditions.missing,
@@ -133,6 +128,7 @@ FUNCTIONS: dict[str, Callable[..., Bound | Sql]] = {
     "kind": lambda e, a: textual(as_value(e, a).kind.copy()),
     "typeof": texts.typeof,
     # Texts
+    "text_of_no_list": texts.of_no_list,
     "text": lambda e, a: textual(as_text(a)),
     "string": texts.written,
     "concat": texts.concat,

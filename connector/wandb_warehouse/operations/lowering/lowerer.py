@@ -168,7 +168,11 @@ class Lowerer:
             below = self._joined(of, source, f"{key}.", own, None)
             return exp.Not(this=exp.Is(this=column("run_id", below), expression=exp.Null()))
 
-        return _leaf(alias, is_object)
+        def object_json() -> Sql:
+            assert isinstance(of, RunValue)
+            return self.engine.object_of(of.column(source), key)
+
+        return _leaf(alias, is_object, object_json)
 
     def _joined(
         self,
@@ -212,6 +216,8 @@ class Lowerer:
         return json_value(self.engine, self.engine.item(json, path))
 
 
-def _leaf(alias: str, is_object: object = None) -> Value:
+def _leaf(
+    alias: str, is_object: Callable[[], Sql] | None = None, object_json: Callable[[], Sql] | None = None
+) -> Value:
     kind, number, words, json = (column(name, alias) for name in ("kind", "number", "text", "json"))
-    return Value(kind, number, words, json, is_object)  # type: ignore[arg-type]
+    return Value(kind, number, words, json, is_object, object_json)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from sqlglot import exp
 
 from wandb_warehouse.operations import tree as t
+from wandb_warehouse.operations.lowering.coercion import settled
 from wandb_warehouse.operations.lowering.lowerer import Lowerer
 from wandb_warehouse.operations.lowering.relations import (
     ArtifactValue,
@@ -112,7 +113,7 @@ def columns_of(lowerer: Lowerer, bound: Bound, type_: t.Type, name: str = "value
             number = engine.double(sql) if kind == t.NUMBER and not _is_double(sql) else sql.copy()
             return [_named(number, name)]
         case Value():
-            return [_named(engine.document(bound.json), name, is_json=True)]
+            return [_named(engine.document(settled(bound).json), name, is_json=True)]
         case DocumentValue(sql):
             return [_named(engine.document(sql), name, is_json=True)]
         case RunValue():

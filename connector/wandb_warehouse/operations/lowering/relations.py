@@ -94,6 +94,8 @@ class Value:
     json: Sql
     is_object: Callable[[], Sql] | None = None
     """Whether the key holds an object: config and summary have rows for what an object holds, none for itself."""
+    object_json: Callable[[], Sql] | None = None
+    """The object's JSON, where it is one."""
 
 
 @dataclass(frozen=True)

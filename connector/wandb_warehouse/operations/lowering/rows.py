@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from wandb_warehouse.errors import OperationError
 from wandb_warehouse.operations import tree as t
+from wandb_warehouse.operations.lowering.coercion import settled
 from wandb_warehouse.operations.lowering.relations import (
     ARTIFACT_COLUMNS,
     ROW_KEY,
@@ -37,7 +38,9 @@ def export(bound: Bound, prefix: str = "") -> dict[str, Sql]:
     match bound:
         case Scalar(_, sql):
             return {f"{prefix}value": sql}
-        case Value(kind, number, words, json):
+        case Value():
+            whole = settled(bound)
+            kind, number, words, json = whole.kind, whole.number, whole.text, whole.json
             return dict(zip((f"{prefix}{part}" for part in _PARTS), (kind, number, words, json), strict=True))
         case RunValue():
             return {f"{prefix}{name}": bound.column(name) for name in RUN_KEY}

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from sqlglot import exp
 
 from wandb_warehouse.operations import tree as t
+from wandb_warehouse.operations.lowering.coercion import merged
 from wandb_warehouse.operations.lowering.relations import (
     RUN_KEY,
     Grouped,
@@ -102,6 +103,7 @@ def part(lo: Lowerer, node: t.Slice, names: Names, scope: Scope) -> Relation:
 def unique(lo: Lowerer, node: t.Unique, names: Names, scope: Scope) -> Relation:
     """Each element once, where it first occurs."""
     relation = lo.relation(node.of, names, Scope())
+    relation.element = merged(relation.element)
     wrapped, place, _, _ = wrap(lo, relation, node.type, Scope())
     named = export(wrapped.element)
     groups = [sql for name, sql in named.items() if not name.endswith(("number", "text"))] or list(
@@ -124,7 +126,7 @@ def unique(lo: Lowerer, node: t.Unique, names: Names, scope: Scope) -> Relation:
 def group(lo: Lowerer, node: t.Group, names: Names, scope: Scope) -> Relation:
     """A GROUP BY; groups come in the order in which their keys first occur."""
     relation = lo.relation(node.of, names, Scope())
-    key = lo.bound(node.key, {**names, node.variable: relation.element}, relation.scope)
+    key = merged(lo.bound(node.key, {**names, node.variable: relation.element}, relation.scope))
     if isinstance(key, Scalar) and key.may_be_nan:
         key = Scalar(key.type, lo.engine.without_nan(key.sql))
     extra = {f"group_{name}": sql for name, sql in export(key).items()}

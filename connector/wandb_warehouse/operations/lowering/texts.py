@@ -33,6 +33,7 @@ __all__ = [
     "index_of",
     "length",
     "lines",
+    "of_no_list",
     "replace",
     "replace_all",
     "slice_of",
@@ -202,3 +203,13 @@ def replace_all(engine: Engine, bound: Bound, wanted: Bound, by: Bound) -> Scala
     if not plain or not isinstance(sought, exp.Literal) or not sought.this:
         raise engine.unknown("replaceAll of texts that are not written out, or of an empty one")
     return textual(exp.Replace(this=words, expression=sought, replacement=new))
+
+
+def of_no_list(engine: Engine, bound: Bound) -> Scalar:
+    """The text of a value, for methods of which lists have their own."""
+    if not isinstance(bound, Value):
+        return textual(as_text(bound))
+    refused = engine.refuse(
+        "a list has this method, too, which SQL cannot say; in JavaScript it gives a list"
+    )
+    return textual(exp.Case().when(bound.kind.copy().eq(text("list")), refused).else_(bound.text.copy()))
