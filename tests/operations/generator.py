@@ -308,7 +308,7 @@ class Writer:
             return Pair(f"{left.ours} {operator} {right.ours}", f"{left.js} {operator} {right.js}")
 
         def same() -> Pair:
-            right = rng.choice([self.words, self.literal, lambda: Pair("true", "true")])()
+            right = rng.choice([self.words(), self.literal(), Pair("true", "true")])
             return compared(self.value(run), right, "=== !==")
 
         def texts() -> Pair:

@@ -115,6 +115,7 @@ def make_world(seed: int, count: int = 220) -> World:
         # Equal times, and several within a millisecond of each other.
         created = _START + timedelta(hours=rng.randrange(200), milliseconds=rng.choice([0, 0, 1]))
         tags = rng.sample(_TAGS, rng.choice([0, 0, 1, 2, 3]))
+        user = rng.choice(["ann", "bob"])
         node = {
             "id": f"storage-{number}",
             "name": run_id,
@@ -122,7 +123,7 @@ def make_world(seed: int, count: int = 220) -> World:
                 [f"{rng.choice(['amber', 'Blue', 'coral'])}-lake-{number % 30}", "same name"]
             ),
             "state": rng.choice(_STATES),
-            "user": {"username": rng.choice(["ann", "bob"]), "name": "A"},
+            "user": {"username": user, "name": "A"},
             "group": rng.choice([None, "g1", "g2"]),
             "jobType": rng.choice([None, "train", "eval"]),
             "tags": tags,
@@ -141,7 +142,7 @@ def make_world(seed: int, count: int = 220) -> World:
                 **key,
                 "name": node["displayName"],
                 "state": node["state"],
-                "user": node["user"]["username"],
+                "user": user,
                 "group": node["group"],
                 "jobType": node["jobType"],
                 "tags": tags,

@@ -5,17 +5,55 @@ SELECT
 FROM (
   SELECT
     r.*,
-    CASE
-      WHEN NOT s.kind IS NULL OR NOT s2.run_id IS NULL
-      THEN s.kind
-      ELSE CASE WHEN NOT r.state IS NULL THEN 'string' END
-    END AS group_kind,
+    NULLIF(
+      CASE
+        WHEN CASE
+          WHEN NOT s.kind IS NULL OR NOT s2.run_id IS NULL
+          THEN NOT s2.run_id IS NULL
+          ELSE FALSE
+        END
+        THEN 'object'
+        ELSE CASE
+          WHEN NOT s.kind IS NULL OR NOT s2.run_id IS NULL
+          THEN s.kind
+          ELSE CASE WHEN NOT r.state IS NULL THEN 'string' END
+        END
+      END,
+      'null'
+    ) AS group_kind,
     CASE WHEN NOT s.kind IS NULL OR NOT s2.run_id IS NULL THEN s.number END AS group_number,
     CASE WHEN NOT s.kind IS NULL OR NOT s2.run_id IS NULL THEN s.text ELSE r.state END AS group_text,
     CASE
-      WHEN NOT s.kind IS NULL OR NOT s2.run_id IS NULL
-      THEN s.json
-      ELSE CAST(TO_JSON(r.state) AS TEXT)
+      WHEN CASE
+        WHEN CASE
+          WHEN NOT s.kind IS NULL OR NOT s2.run_id IS NULL
+          THEN NOT s2.run_id IS NULL
+          ELSE FALSE
+        END
+        THEN 'object'
+        ELSE CASE
+          WHEN NOT s.kind IS NULL OR NOT s2.run_id IS NULL
+          THEN s.kind
+          ELSE CASE WHEN NOT r.state IS NULL THEN 'string' END
+        END
+      END = 'null'
+      THEN NULL
+      ELSE CASE
+        WHEN CASE
+          WHEN NOT s.kind IS NULL OR NOT s2.run_id IS NULL
+          THEN NOT s2.run_id IS NULL
+          ELSE FALSE
+        END
+        THEN CASE
+          WHEN NOT s.kind IS NULL OR NOT s2.run_id IS NULL
+          THEN CAST(JSON_EXTRACT(r.summary, '/state') AS TEXT)
+        END
+        ELSE CASE
+          WHEN NOT s.kind IS NULL OR NOT s2.run_id IS NULL
+          THEN s.json
+          ELSE CAST(TO_JSON(r.state) AS TEXT)
+        END
+      END
     END AS group_json,
     ROW_NUMBER() OVER (ORDER BY r.created_at ASC, r.entity ASC, r.project ASC, r.run_id ASC) AS place_t
   FROM runs AS r

@@ -8,10 +8,18 @@ SELECT
 FROM (
   SELECT
     r.*,
-    c.kind AS group_kind,
+    NULLIF(CASE WHEN NOT c2.run_id IS NULL THEN 'object' ELSE c.kind END, 'null') AS group_kind,
     c.number AS group_number,
     c.text AS group_text,
-    c.json AS group_json,
+    CASE
+      WHEN CASE WHEN NOT c2.run_id IS NULL THEN 'object' ELSE c.kind END = 'null'
+      THEN NULL
+      ELSE CASE
+        WHEN NOT c2.run_id IS NULL
+        THEN CAST(JSON_EXTRACT(r.config, '/model_type') AS TEXT)
+        ELSE c.json
+      END
+    END AS group_json,
     ROW_NUMBER() OVER (ORDER BY r.created_at ASC, r.entity ASC, r.project ASC, r.run_id ASC) AS place_t
   FROM runs AS r
   LEFT JOIN config_values AS c
@@ -19,6 +27,16 @@ FROM (
     AND c.project = r.project
     AND c.run_id = r.run_id
     AND c.key = 'model_type'
+  LEFT JOIN (
+    SELECT DISTINCT
+      entity,
+      project,
+      run_id
+    FROM config_values
+    WHERE
+      SUBSTRING(key, 1, 11) = 'model_type.'
+  ) AS c2
+    ON c2.entity = r.entity AND c2.project = r.project AND c2.run_id = r.run_id
   WHERE
     r.deleted_at IS NULL
 ) AS t

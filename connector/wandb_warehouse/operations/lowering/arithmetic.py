@@ -52,10 +52,12 @@ def add(engine: Engine, left: Bound, right: Bound) -> Scalar:
     if not values:
         return numbers
     joined = exp.or_(
-        *(each.kind.copy().isin(text("string"), text("list"), text("object")) for each in values)
+        *(each.kind.copy().isin(text("string"), text("list"), text("object")) for each in values), copy=False
     )
     refused = engine.refuse("+ of a text joins texts; write Number(x) to add, or a template literal to join")
-    return numeric(exp.Case().when(joined, refused).else_(numbers.sql), may_be_nan=True)
+    return numeric(
+        exp.Case().when(joined, refused, copy=False).else_(numbers.sql, copy=False), may_be_nan=True
+    )
 
 
 def divide(engine: Engine, left: Bound, right: Bound) -> Scalar:
@@ -67,10 +69,14 @@ def divide(engine: Engine, left: Bound, right: Bound) -> Scalar:
     zero = exp.Literal.number(0)
     by_zero = (
         exp.Case()
-        .when(exp.GT(this=operand(a), expression=zero.copy()), engine.number(float("inf")))
-        .when(exp.LT(this=operand(a), expression=zero.copy()), engine.number(float("-inf")))
+        .when(exp.GT(this=operand(a), expression=zero.copy()), engine.number(float("inf")), copy=False)
+        .when(exp.LT(this=operand(a), expression=zero.copy()), engine.number(float("-inf")), copy=False)
     )
-    case = exp.Case().when(exp.EQ(this=operand(b), expression=zero), by_zero).else_(quotient)
+    case = (
+        exp.Case()
+        .when(exp.EQ(this=operand(b), expression=zero), by_zero, copy=False)
+        .else_(quotient, copy=False)
+    )
     return numeric(case, may_be_nan=True)
 
 
@@ -108,8 +114,8 @@ def logarithm(base: int | None) -> Callable[[Engine, Bound], Scalar]:
         zero = exp.Literal.number(0)
         case = (
             exp.Case()
-            .when(sql.copy().eq(zero.copy()), engine.number(float("-inf")))
-            .when(exp.GT(this=sql.copy(), expression=zero), engine.logarithm(sql, base))
+            .when(sql.copy().eq(zero.copy()), engine.number(float("-inf")), copy=False)
+            .when(exp.GT(this=sql.copy(), expression=zero), engine.logarithm(sql, base), copy=False)
         )
         return numeric(case)
 
@@ -120,20 +126,21 @@ def root(engine: Engine, bound: Bound) -> Scalar:
     """The square root; nothing below zero."""
     sql = engine.double(as_number(engine, bound))
     return numeric(
-        exp.Case().when(exp.GTE(this=sql.copy(), expression=exp.Literal.number(0)), exp.Sqrt(this=sql.copy()))
+        exp.Case().when(
+            exp.GTE(this=sql.copy(), expression=exp.Literal.number(0)), exp.Sqrt(this=sql.copy()), copy=False
+        )
     )
 
 
-def extreme(function: type[exp.Func], comparison: type[exp.Binary]) -> Callable[..., Scalar]:
+def extreme(name: str) -> Callable[..., Scalar]:
     """Of several numbers; missing where one is, which SQL's GREATEST passes over."""
 
     def of(engine: Engine, *bounds: Bound) -> Scalar:
         numbers = [engine.double(as_number(engine, bound)) for bound in bounds]
         if len(numbers) == 1:
             return numeric(numbers[0])
-        missing = exp.or_(*(is_null(number) for number in numbers))
-        most = function(this=numbers[0].copy(), expressions=[each.copy() for each in numbers[1:]])
-        return numeric(exp.Case().when(exp.Not(this=exp.paren(missing)), most))
+        missing = exp.or_(*(is_null(number) for number in numbers), copy=False)
+        most = engine.extreme(name, numbers)
+        return numeric(exp.Case().when(exp.Not(this=exp.paren(missing, copy=False)), most, copy=False))
 
-    _ = comparison
     return of

@@ -63,7 +63,11 @@ def operand(sql: Sql) -> Sql:
     """An expression as an operand: in brackets where it is none of one piece."""
     loose = (exp.Binary, exp.Unary, exp.Connector, exp.Between, exp.In)
     bare = (exp.Column, exp.Literal, exp.Func, exp.Paren, exp.Dot)
-    return exp.paren(sql.copy()) if isinstance(sql, loose) and not isinstance(sql, bare) else sql.copy()
+    return (
+        exp.paren(sql.copy(), copy=False)
+        if isinstance(sql, loose) and not isinstance(sql, bare)
+        else sql.copy()
+    )
 
 
 def negated(sql: Sql) -> Sql:
@@ -95,7 +99,7 @@ def settled(value: Value) -> Value:
 
     def either(then: Sql, otherwise: Sql) -> Sql:
         assert value.is_object is not None
-        return exp.Case().when(value.is_object(), then).else_(otherwise.copy())
+        return exp.Case().when(value.is_object(), then, copy=False).else_(otherwise.copy(), copy=False)
 
     kind, json = either(text("object"), value.kind), either(value.object_json(), value.json)
     return Value(kind, value.number, value.text, json)
@@ -107,7 +111,7 @@ def merged(bound: Bound) -> Bound:
         case Value():
             value = settled(bound)
             null = exp.EQ(this=operand(value.kind), expression=text("null"))
-            json = exp.Case().when(null, exp.Null()).else_(value.json.copy())
+            json = exp.Case().when(null, exp.Null(), copy=False).else_(value.json.copy(), copy=False)
             return Value(
                 exp.Nullif(this=value.kind.copy(), expression=text("null")), value.number, value.text, json
             )
@@ -131,7 +135,7 @@ def as_value(engine: Engine, bound: Bound) -> Value:
     known = (
         text(kind)
         if isinstance(bound.sql, exp.Literal | exp.Boolean)
-        else (exp.Case().when(is_null(bound.sql).not_(), text(kind)))
+        else (exp.Case().when(is_null(bound.sql).not_(), text(kind), copy=False))
     )
     number = as_number(engine, bound) if bound.type != t.TEXT else exp.Null()
     words = bound.sql if bound.type == t.TEXT else exp.Null()
@@ -143,7 +147,11 @@ def _json(engine: Engine, bound: Scalar) -> Sql:
         return engine.digits(bound.sql)
     if bound.type == t.TEXT:
         return engine.quoted(bound.sql)
-    return exp.Case().when(bound.sql.copy(), text("true")).when(negated(bound.sql), text("false"))
+    return (
+        exp.Case()
+        .when(bound.sql.copy(), text("true"), copy=False)
+        .when(negated(bound.sql), text("false"), copy=False)
+    )
 
 
 def json_value(engine: Engine, json: Sql) -> Value:
@@ -151,21 +159,23 @@ def json_value(engine: Engine, json: Sql) -> Value:
     kind = engine.kind(json)
 
     def where(ours: str, sql: Sql) -> exp.Case:
-        return exp.Case(this=kind.copy()).when(text(ours), sql)
+        return exp.Case(this=kind.copy()).when(text(ours), sql, copy=False)
 
     truth = exp.Case().when(
-        exp.cast(json.copy(), exp.DataType.build("TEXT")).eq(text("true")), exp.Literal.number(1)
+        exp.cast(json.copy(), exp.DataType.build("TEXT"), copy=False).eq(text("true")),
+        exp.Literal.number(1),
+        copy=False,
     )
     number = (
         where("number", engine.without_nan(engine.json_number(json)))
-        .when(text("bool"), truth.else_(exp.Literal.number(0)))
-        .when(text("string"), engine.parsed_number(engine.unquoted(json)))
+        .when(text("bool"), truth.else_(exp.Literal.number(0), copy=False), copy=False)
+        .when(text("string"), engine.parsed_number(engine.unquoted(json)), copy=False)
     )
     return Value(
         kind,
         number,
         where("string", engine.unquoted(json)),
-        exp.cast(json.copy(), exp.DataType.build("TEXT")),
+        exp.cast(json.copy(), exp.DataType.build("TEXT"), copy=False),
     )
 
 
@@ -179,7 +189,11 @@ def as_number(engine: Engine, bound: Bound) -> Sql:
     if bound.type == t.DATE:
         return engine.milliseconds(sql)
     if bound.type == t.BOOLEAN:
-        return exp.Case().when(sql.copy(), exp.Literal.number(1)).when(negated(sql), exp.Literal.number(0))
+        return (
+            exp.Case()
+            .when(sql.copy(), exp.Literal.number(1), copy=False)
+            .when(negated(sql), exp.Literal.number(0), copy=False)
+        )
     if bound.type == t.TEXT:
         return engine.parsed_number(sql)
     return engine.without_nan(sql) if bound.may_be_nan else sql.copy()

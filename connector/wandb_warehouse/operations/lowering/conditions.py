@@ -40,14 +40,16 @@ def truth(engine: Engine, bound: Bound) -> Sql:
         case Value(kind, number, words, _, is_object):
             truth = (
                 exp.Case(this=kind.copy())
-                .when(text("string"), exp.NEQ(this=words.copy(), expression=text("")))
-                .when(text("number"), exp.NEQ(this=number.copy(), expression=exp.Literal.number(0)))
-                .when(text("bool"), exp.NEQ(this=number.copy(), expression=exp.Literal.number(0)))
-                .when(text("list"), exp.true())
-                .when(text("object"), exp.true())
+                .when(text("string"), exp.NEQ(this=words.copy(), expression=text("")), copy=False)
+                .when(
+                    text("number"), exp.NEQ(this=number.copy(), expression=exp.Literal.number(0)), copy=False
+                )
+                .when(text("bool"), exp.NEQ(this=number.copy(), expression=exp.Literal.number(0)), copy=False)
+                .when(text("list"), exp.true(), copy=False)
+                .when(text("object"), exp.true(), copy=False)
             )
             known = exp.Coalesce(this=truth, expressions=[exp.false()])
-            return exp.or_(known, is_object()) if is_object else known
+            return exp.or_(known, is_object(), copy=False) if is_object else known
         case Scalar(t.NUMBER):
             number = as_number(engine, bound)
             return sure(exp.NEQ(this=operand(number), expression=exp.Literal.number(0)))
@@ -64,7 +66,11 @@ def missing(engine: Engine, bound: Bound) -> Sql:
     match bound:
         case Value(kind, _, _, _, is_object):
             absent = exp.Coalesce(this=kind.copy(), expressions=[text("null")]).eq(text("null"))
-            return exp.and_(absent, exp.Not(this=exp.paren(is_object()))) if is_object else absent
+            return (
+                exp.and_(absent, exp.Not(this=exp.paren(is_object(), copy=False)), copy=False)
+                if is_object
+                else absent
+            )
         case Scalar():
             return is_null(engine.without_nan(bound.sql) if bound.may_be_nan else bound.sql)
         case RunValue() as run:
@@ -84,7 +90,7 @@ def exists(engine: Engine, bound: Bound) -> Sql:
     if not isinstance(bound, Value):
         raise TypeError("no value")
     present = exp.Not(this=is_null(bound.kind))
-    return exp.or_(present, bound.is_object()) if bound.is_object else present
+    return exp.or_(present, bound.is_object(), copy=False) if bound.is_object else present
 
 
 def equal(engine: Engine, left: Bound, right: Bound) -> Sql:
@@ -96,19 +102,21 @@ def equal(engine: Engine, left: Bound, right: Bound) -> Sql:
             return _equal_values(engine, left, right)
         case Value(kind, number), Scalar(t.NUMBER):
             both = exp.and_(
-                kind.copy().eq(text("number")), number.copy().eq(operand(as_number(engine, right)))
+                kind.copy().eq(text("number")),
+                number.copy().eq(operand(as_number(engine, right))),
+                copy=False,
             )
             return sure(both)
         case Value(kind, number), Scalar(t.BOOLEAN):
             truth = as_number(engine, right)
             if isinstance(right.sql, exp.Boolean):
                 truth = exp.Literal.number(int(right.sql.this))
-            return sure(exp.and_(kind.copy().eq(text("bool")), number.copy().eq(truth)))
+            return sure(exp.and_(kind.copy().eq(text("bool")), number.copy().eq(truth), copy=False))
         case Value(_, _, words), Scalar(t.TEXT, sql):
             if isinstance(sql, exp.Literal):
                 return sure(words.copy().eq(sql.copy()))
-            neither = exp.and_(is_null(sql), missing(engine, left))
-            return exp.or_(sure(words.copy().eq(operand(sql))), neither)
+            neither = exp.and_(is_null(sql), missing(engine, left), copy=False)
+            return exp.or_(sure(words.copy().eq(operand(sql))), neither, copy=False)
         case Scalar(t.TEXT, a), Scalar(t.TEXT, b):
             if isinstance(a, exp.Literal) or isinstance(b, exp.Literal):
                 return sure(exp.EQ(this=operand(a), expression=operand(b)))
@@ -126,20 +134,25 @@ def _equal_values(engine: Engine, a: Value, b: Value) -> Sql:
     for each in (a, b):
         kind: Sql = exp.Nullif(this=each.kind.copy(), expression=text("null"))
         if each.is_object:
-            kind = exp.Case().when(each.is_object(), text("object")).else_(kind)
+            kind = exp.Case().when(each.is_object(), text("object"), copy=False).else_(kind, copy=False)
         kinds.append(kind)
     refused = engine.refuse("=== of two lists or objects asks for their identity, which SQL does not know")
     same = (
         exp.Case(this=kinds[0].copy())
-        .when(text("number"), exp.EQ(this=a.number.copy(), expression=b.number.copy()))
-        .when(text("list"), refused)
-        .when(text("object"), refused.copy())
-        .else_(exp.NullSafeEQ(this=a.json.copy(), expression=b.json.copy()))
+        .when(text("number"), exp.EQ(this=a.number.copy(), expression=b.number.copy()), copy=False)
+        .when(text("list"), refused, copy=False)
+        .when(text("object"), refused.copy(), copy=False)
+        .else_(exp.NullSafeEQ(this=a.json.copy(), expression=b.json.copy()), copy=False)
     )
     # JSON null and a key that is not there are one; their texts differ.
-    neither = exp.and_(*(is_null(kind) for kind in kinds))
+    neither = exp.and_(*(is_null(kind) for kind in kinds), copy=False)
     alike = exp.NullSafeEQ(this=kinds[0].copy(), expression=kinds[1].copy())
-    return exp.Case().when(neither, exp.true()).when(alike, sure(same)).else_(exp.false())
+    return (
+        exp.Case()
+        .when(neither, exp.true(), copy=False)
+        .when(alike, sure(same), copy=False)
+        .else_(exp.false(), copy=False)
+    )
 
 
 def comparison(node: type[exp.Binary]) -> Callable[[Engine, Bound, Bound], Sql]:
@@ -160,11 +173,11 @@ def comparison(node: type[exp.Binary]) -> Callable[[Engine, Bound, Bound], Sql]:
             return sure(texts())
         if not values or (len(values) == 1 and not any(is_text)):
             return sure(numbers())
-        strings = exp.and_(*(each.kind.copy().eq(text("string")) for each in values))
+        strings = exp.and_(*(each.kind.copy().eq(text("string")) for each in values), copy=False)
         other = next((each for each in (left, right) if isinstance(each, Scalar)), None)
         if other is not None and isinstance(other.sql, exp.Literal) and not _reads_as_number(other.sql.this):
             return sure(texts())
-        return sure(exp.Case().when(strings, texts()).else_(numbers()))
+        return sure(exp.Case().when(strings, texts(), copy=False).else_(numbers(), copy=False))
 
     return build
 
@@ -186,4 +199,4 @@ def same_run(engine: Engine, left: Bound, right: Bound) -> Sql:
         exp.EQ(this=left.column(name), expression=right.column(name))
         for name in ("run_id", "project", "entity")
     )
-    return sure(exp.and_(*pairs))
+    return sure(exp.and_(*pairs, copy=False))

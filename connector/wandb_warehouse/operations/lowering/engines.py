@@ -35,21 +35,21 @@ class Engine:
     def number(self, value: float) -> Sql:
         """A number as a literal."""
         if not math.isfinite(value):
-            return exp.cast(text("Infinity" if value > 0 else "-Infinity"), DOUBLE)
+            return exp.cast(text("Infinity" if value > 0 else "-Infinity"), DOUBLE, copy=False)
         digits = repr(int(value)) if value.is_integer() and abs(value) < 1e15 else repr(value)
         literal: Sql = exp.Literal.number(digits.removeprefix("-"))
         # Without an exponent DuckDB reads a decimal, of at most 38 digits.
         if "e" in digits or len(digits) > 30:
-            literal = exp.cast(text(digits.removeprefix("-")), DOUBLE)
+            literal = exp.cast(text(digits.removeprefix("-")), DOUBLE, copy=False)
         return exp.Neg(this=literal) if digits.startswith("-") else literal
 
     def double(self, sql: Sql) -> Sql:
         """A number as a double, whatever its literal was."""
-        return exp.cast(sql.copy(), DOUBLE)
+        return exp.cast(sql.copy(), DOUBLE, copy=False)
 
     def without_nan(self, sql: Sql) -> Sql:
         """A number, NULL where it is NaN."""
-        return exp.Nullif(this=sql.copy(), expression=exp.cast(text("NaN"), DOUBLE))
+        return exp.Nullif(this=sql.copy(), expression=exp.cast(text("NaN"), DOUBLE, copy=False))
 
     def refuse(self, message: str) -> Sql:
         """An expression that fails with a message when it is computed."""
@@ -67,7 +67,9 @@ class Engine:
 
     def instant(self, milliseconds: Sql) -> Sql:
         """The timestamp of milliseconds since 1970."""
-        seconds = exp.Div(this=exp.paren(milliseconds.copy()), expression=exp.Literal.number("1000.0"))
+        seconds = exp.Div(
+            this=exp.paren(milliseconds.copy(), copy=False), expression=exp.Literal.number("1000.0")
+        )
         return exp.Anonymous(this="to_timestamp", expressions=[seconds])
 
     def utc(self, moment: Sql) -> Sql:
@@ -128,26 +130,36 @@ class Engine:
 
     def number_text(self, sql: Sql) -> Sql:
         """A number as JavaScript writes it, for those whose digits SQL and JavaScript write alike."""
-        whole = exp.cast(exp.cast(sql.copy(), exp.DataType.build("BIGINT")), TEXT)
+        whole = exp.cast(exp.cast(sql.copy(), exp.DataType.build("BIGINT"), copy=False), TEXT, copy=False)
         size = exp.Abs(this=sql.copy())
         return (
             exp.Case()
-            .when(exp.and_(size.copy() < self.number(1e15), sql.copy().eq(exp.Floor(this=sql.copy()))), whole)
             .when(
-                exp.and_(size.copy() >= exp.Literal.number("0.0001"), size.copy() < self.number(1e15)),
+                exp.and_(
+                    size.copy() < self.number(1e15), sql.copy().eq(exp.Floor(this=sql.copy())), copy=False
+                ),
+                whole,
+                copy=False,
+            )
+            .when(
+                exp.and_(
+                    size.copy() >= exp.Literal.number("0.0001"), size.copy() < self.number(1e15), copy=False
+                ),
                 self.digits(sql),
+                copy=False,
             )
             .when(
                 exp.Is(this=sql.copy(), expression=exp.Null()).not_(),
                 self.refuse(
                     "a number below 0.0001 or from 1e15 on is written differently by SQL and by JavaScript"
                 ),
+                copy=False,
             )
         )
 
     def digits(self, sql: Sql) -> Sql:
         """The shortest digits that give a double back."""
-        return exp.cast(exp.cast(sql.copy(), DOUBLE), TEXT)
+        return exp.cast(exp.cast(sql.copy(), DOUBLE, copy=False), TEXT, copy=False)
 
     def parsed_number(self, sql: Sql) -> Sql:
         """The number a text reads as in JavaScript, NULL where it reads as none."""
@@ -155,21 +167,23 @@ class Engine:
         pattern = r"^[+-]?([0-9]+[.]?[0-9]*|[.][0-9]+)([eE][+-]?[0-9]+)?$"
         return (
             exp.Case()
-            .when(self.matches(trimmed, pattern), exp.cast(trimmed.copy(), DOUBLE))
-            .when(trimmed.copy().eq(text("")), exp.cast(exp.Literal.number(0), DOUBLE))
-            .when(self.matches(trimmed, "^[+]?Infinity$"), self.number(math.inf))
-            .when(trimmed.copy().eq(text("-Infinity")), self.number(-math.inf))
+            .when(self.matches(trimmed, pattern), exp.cast(trimmed.copy(), DOUBLE, copy=False), copy=False)
+            .when(
+                trimmed.copy().eq(text("")), exp.cast(exp.Literal.number(0), DOUBLE, copy=False), copy=False
+            )
+            .when(self.matches(trimmed, "^[+]?Infinity$"), self.number(math.inf), copy=False)
+            .when(trimmed.copy().eq(text("-Infinity")), self.number(-math.inf), copy=False)
         )
 
     # JSON
 
     def quoted(self, sql: Sql) -> Sql:
         """A text as JSON text."""
-        return exp.cast(exp.Anonymous(this="to_json", expressions=[sql.copy()]), TEXT)
+        return exp.cast(exp.Anonymous(this="to_json", expressions=[sql.copy()]), TEXT, copy=False)
 
     def document(self, sql: Sql) -> Sql:
         """JSON text as a column of the result."""
-        return exp.cast(sql.copy(), exp.DataType.build("JSON", dialect="duckdb"))
+        return exp.cast(sql.copy(), exp.DataType.build("JSON", dialect="duckdb"), copy=False)
 
     def item(self, json: Sql, path: tuple[str | int, ...]) -> Sql:
         """What stands within JSON under names and places; NULL where nothing does."""
@@ -183,16 +197,16 @@ class Engine:
         whole = self.item(document, (key,))
         nested = self.item(document, tuple(key.split(".")))
         found = exp.Coalesce(this=whole, expressions=[nested]) if "." in key else whole
-        return exp.cast(found, TEXT)
+        return exp.cast(found, TEXT, copy=False)
 
     def kind(self, json: Sql) -> Sql:
         """Kind of JSON: number, bool, string, list, object or null."""
         kinds = {"VARCHAR": "string", "BOOLEAN": "bool", "ARRAY": "list", "OBJECT": "object", "NULL": "null"}
         case = exp.Case(this=exp.Anonymous(this="json_type", expressions=[json.copy()]))
         for theirs, ours in kinds.items():
-            case = case.when(text(theirs), text(ours))
+            case = case.when(text(theirs), text(ours), copy=False)
         known = exp.Is(this=json.copy(), expression=exp.Null()).not_()
-        return exp.Case().when(known, case.else_(text("number")))
+        return exp.Case().when(known, case.else_(text("number"), copy=False), copy=False)
 
     def unquoted(self, json: Sql) -> Sql:
         """The text that JSON is, where it is one."""
@@ -200,7 +214,7 @@ class Engine:
 
     def json_number(self, json: Sql) -> Sql:
         """The number that JSON is, where it is one."""
-        return exp.cast(json.copy(), DOUBLE)
+        return exp.cast(json.copy(), DOUBLE, copy=False)
 
     def json_length(self, json: Sql) -> Sql:
         """Items of a JSON list."""
@@ -220,8 +234,8 @@ class Engine:
     def _unnested(scope: Scope, every: Sql, alias: str) -> tuple[Sql, Sql]:
         places = exp.Anonymous(this="generate_subscripts", expressions=[every.copy(), exp.Literal.number(1)])
         query = exp.select(
-            exp.alias_(exp.Anonymous(this="unnest", expressions=[every.copy()]), "item"),
-            exp.alias_(places, "place"),
+            exp.alias_(exp.Anonymous(this="unnest", expressions=[every.copy()]), "item", copy=False),
+            exp.alias_(places, "place", copy=False),
         )
         scope.add(
             exp.Lateral(this=query.subquery(), alias=exp.TableAlias(this=exp.to_identifier(alias))),
@@ -233,10 +247,14 @@ class Engine:
 
     def joined(self, sql: Sql, separator: str, order: list[exp.Ordered]) -> Sql:
         """Texts of many rows in one, in an order."""
-        this: Sql = sql.copy()
+        between: Sql = text(separator)
         if order:
-            this = exp.Order(this=this, expressions=[each.copy() for each in order])
-        return exp.GroupConcat(this=this, separator=text(separator))
+            between = exp.Order(this=between, expressions=[each.copy() for each in order])
+        return exp.Anonymous(this="string_agg", expressions=[sql.copy(), between])
+
+    def extreme(self, name: str, numbers: list[Sql]) -> Sql:
+        """GREATEST or LEAST; what they make of NULL differs, so that there must be none."""
+        return exp.Anonymous(this=name, expressions=[each.copy() for each in numbers])
 
     def unknown(self, what: str) -> OperationError:
         """The error for what this engine cannot say."""
@@ -251,8 +269,8 @@ class Engine:
     def power(self, a: Sql, b: Sql) -> Sql:
         """A power; NULL where it is no real number."""
         whole = exp.EQ(this=b.copy(), expression=exp.Floor(this=b.copy()))
-        real = exp.or_(exp.GTE(this=a.copy(), expression=exp.Literal.number(0)), whole)
-        return exp.Case().when(real, exp.Pow(this=self.double(a), expression=b.copy()))
+        real = exp.or_(exp.GTE(this=a.copy(), expression=exp.Literal.number(0)), whole, copy=False)
+        return exp.Case().when(real, exp.Pow(this=self.double(a), expression=b.copy()), copy=False)
 
     def logarithm(self, number: Sql, base: int | None) -> Sql:
         """The logarithm of a positive number, natural where there is no base."""

@@ -58,7 +58,7 @@ def fold(
     """The aggregate of an element over the rows of a SELECT, of those that meet conditions."""
 
     def kept(sql: Sql) -> Sql:
-        return exp.Case().when(both(conditions), sql) if conditions else sql
+        return exp.Case().when(both(conditions), sql, copy=False) if conditions else sql
 
     function = node.function
     if function == "count":
@@ -84,7 +84,7 @@ def _numbers(engine: Engine, element: Bound) -> Sql:
     if isinstance(element, Value):
         if isinstance(element.kind, exp.Literal):
             return element.number.copy()
-        return exp.Case().when(element.kind.copy().eq(text("number")), element.number.copy())
+        return exp.Case().when(element.kind.copy().eq(text("number")), element.number.copy(), copy=False)
     if isinstance(element, Scalar):
         sql = engine.without_nan(element.sql) if element.may_be_nan else element.sql.copy()
         return engine.double(sql) if isinstance(sql, exp.Literal | exp.Null) else sql
@@ -95,8 +95,8 @@ def _stddev(engine: Engine, number: Sql) -> Sql:
     """Of the population; NULL where an element is infinite, which engines refuse."""
     infinite = exp.EQ(this=exp.Max(this=exp.Abs(this=number.copy())), expression=engine.number(float("inf")))
     finite = exp.LT(this=exp.Abs(this=number.copy()), expression=engine.number(float("inf")))
-    deviation = exp.StddevPop(this=exp.Case().when(finite, number.copy()))
-    return exp.Case().when(exp.Not(this=exp.paren(infinite)), deviation)
+    deviation = exp.StddevPop(this=exp.Case().when(finite, number.copy(), copy=False))
+    return exp.Case().when(exp.Not(this=exp.paren(infinite, copy=False)), deviation, copy=False)
 
 
 def _total(engine: Engine, number: Sql) -> Sql:
@@ -104,7 +104,9 @@ def _total(engine: Engine, number: Sql) -> Sql:
     _ = engine
     all_there = exp.EQ(this=exp.Count(this=exp.Star()), expression=exp.Count(this=number.copy()))
     return exp.Case().when(
-        all_there, exp.Coalesce(this=exp.Sum(this=number.copy()), expressions=[exp.Literal.number(0)])
+        all_there,
+        exp.Coalesce(this=exp.Sum(this=number.copy()), expressions=[exp.Literal.number(0)]),
+        copy=False,
     )
 
 

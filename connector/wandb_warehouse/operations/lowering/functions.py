@@ -39,8 +39,8 @@ def _if(engine: Engine, condition: Bound, then: Bound, otherwise: Bound) -> Boun
     assert isinstance(condition, Scalar)
 
     def case(a: Sql, b: Sql) -> Sql:
-        made = exp.Case().when(condition.sql.copy(), a.copy())
-        return made if isinstance(b, exp.Null) else made.else_(b.copy())
+        made = exp.Case().when(condition.sql.copy(), a.copy(), copy=False)
+        return made if isinstance(b, exp.Null) else made.else_(b.copy(), copy=False)
 
     scalars = [each for each in (then, otherwise) if isinstance(each, Scalar)]
     types = {each.type for each in scalars if each.type != t.MISSING}
@@ -77,9 +77,9 @@ def _part(name: str) -> Callable[[Engine, Bound], Scalar]:
 
 FUNCTIONS: dict[str, Callable[..., Bound | Sql]] = {
     # Conditions: never NULL, so that NOT means what it says.
-    "and": lambda e, a, b: exp.and_(sure(a.sql.copy()), sure(b.sql.copy())),
-    "or": lambda e, a, b: exp.paren(exp.or_(sure(a.sql.copy()), sure(b.sql.copy()))),
-    "not": lambda e, a: exp.Not(this=exp.paren(sure(a.sql.copy()))),
+    "and": lambda e, a, b: exp.and_(sure(a.sql.copy()), sure(b.sql.copy()), copy=False),
+    "or": lambda e, a, b: exp.paren(exp.or_(sure(a.sql.copy()), sure(b.sql.copy()), copy=False), copy=False),
+    "not": lambda e, a: exp.Not(this=exp.paren(sure(a.sql.copy()), copy=False)),
     "truth": conditions.truth,
     "missing": conditions.missing,
     "exists": conditions.exists,
@@ -121,8 +121,8 @@ FUNCTIONS: dict[str, Callable[..., Bound | Sql]] = {
     "log": numbers.logarithm(None),
     "log2": numbers.logarithm(2),
     "log10": numbers.logarithm(10),
-    "largest": numbers.extreme(exp.Greatest, exp.GT),
-    "smallest": numbers.extreme(exp.Least, exp.LT),
+    "largest": numbers.extreme("greatest"),
+    "smallest": numbers.extreme("least"),
     # Any
     "if": _if,
     "kind": lambda e, a: textual(as_value(e, a).kind.copy()),

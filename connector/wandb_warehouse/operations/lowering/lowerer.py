@@ -127,7 +127,7 @@ class Lowerer:
                     raise self.refuse("a text holds a null character, which SQL cannot", "leave it out")
                 return Scalar(t.TEXT, text(value))
             case _ if math.isnan(value):
-                return Scalar(t.NUMBER, exp.cast(exp.Null(), exp.DataType.build("DOUBLE")))
+                return Scalar(t.NUMBER, exp.cast(exp.Null(), exp.DataType.build("DOUBLE"), copy=False))
             case _:
                 return Scalar(t.NUMBER, self.engine.number(float(value)))
 
@@ -190,13 +190,15 @@ class Lowerer:
         same = [column(name, alias).eq(column(name, of.alias)) for name in own]
         view = exp.to_table(_VIEWS[source])
         if matches is not None:
-            of.scope.add(view.as_(alias), exp.and_(*same, column("key", alias).eq(text(key))), "LEFT")
+            of.scope.add(
+                view.as_(alias), exp.and_(*same, column("key", alias).eq(text(key)), copy=False), "LEFT"
+            )
         else:
             start = exp.Substring(
                 this=exp.column("key"), start=exp.Literal.number(1), length=exp.Literal.number(len(key))
             )
             below = exp.select(*RUN_KEY).from_(view).where(start.eq(text(key))).distinct()
-            of.scope.add(below.subquery(alias), exp.and_(*same), "LEFT")
+            of.scope.add(below.subquery(alias), exp.and_(*same, copy=False), "LEFT")
         of.scope.leaves[place] = alias
         return alias
 

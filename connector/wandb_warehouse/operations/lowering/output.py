@@ -78,13 +78,13 @@ def shown(node: t.Node, engine: Engine, *, limit: int | None = None) -> Shown:
         # One element is a list of at most one: where there is none, there is no row.
         relation, skipped = first_of(lowerer, node, {})
         columns = columns_of(lowerer, relation.element, node.type)
-        query = relation.select(*(each.sql for each in columns), ordered=True).limit(1)
-        query = query.offset(skipped) if skipped else query
+        query = relation.select(*(each.sql for each in columns), ordered=True).limit(1, copy=False)
+        query = query.offset(skipped, copy=False) if skipped else query
     elif isinstance(node.type, t.ListType):
         relation = lowerer.relation(node, {})
         columns = columns_of(lowerer, relation.element, t.element_of(node.type))
         query = relation.select(*(each.sql for each in columns), ordered=True)
-        query = query if limit is None else query.limit(limit)
+        query = query if limit is None else query.limit(limit, copy=False)
     else:
         scope = Scope()
         columns = columns_of(lowerer, lowerer.bound(node, {}, scope), node.type)
@@ -148,4 +148,4 @@ def _is_double(sql: Sql) -> bool:
 
 
 def _named(sql: Sql, name: str, *, is_json: bool = False) -> Column:
-    return Column(exp.alias_(sql, exp.to_identifier(name, quoted=True)), is_json)
+    return Column(exp.alias_(sql, exp.to_identifier(name, quoted=True), copy=False), is_json)

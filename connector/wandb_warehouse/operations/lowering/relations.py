@@ -71,7 +71,7 @@ def text(value: str) -> exp.Literal:
 
 def both(conditions: Sequence[Sql]) -> Sql:
     """All conditions in one."""
-    return exp.and_(*(each.copy() for each in conditions)) if conditions else exp.true()
+    return exp.and_(*(each.copy() for each in conditions), copy=False) if conditions else exp.true()
 
 
 @dataclass(frozen=True)
@@ -201,21 +201,22 @@ class Scope:
                 self.where.append(on)
         else:
             if not self.tables:
-                one = exp.select(exp.alias_(exp.Literal.number(1), "one"))
+                one = exp.select(exp.alias_(exp.Literal.number(1), "one", copy=False))
                 self.tables.append((one.subquery("one_row"), None, ""))
             self.tables.append((source, on, how))
 
     def select(self, *columns: Sql) -> exp.Select:
         """The SELECT of these columns."""
-        query = exp.select(*(each.copy() for each in columns))
+        # sqlglot's builders copy what they get, and the whole statement each time, unless they are told not to.
+        query = exp.select(*(each.copy() for each in columns), copy=False)
         for place, (source, on, how) in enumerate(self.tables):
             if place == 0:
-                query = query.from_(source.copy())
+                query = query.from_(source.copy(), copy=False)
             elif on is None:
-                query = query.join(source.copy(), join_type="CROSS")
+                query = query.join(source.copy(), join_type="CROSS", copy=False)
             else:
-                query = query.join(source.copy(), on=on.copy(), join_type=how)
-        return query.where(*(each.copy() for each in self.where)) if self.where else query
+                query = query.join(source.copy(), on=on.copy(), join_type=how, copy=False)
+        return query.where(*(each.copy() for each in self.where), copy=False) if self.where else query
 
 
 @dataclass
@@ -232,11 +233,11 @@ class Relation:
         """The SELECT of these columns."""
         query = self.scope.select(*columns)
         if self.groups is not None:
-            query = query.group_by(*(each.copy() for each in self.groups))
+            query = query.group_by(*(each.copy() for each in self.groups), copy=False)
         if self.having:
-            query = query.having(*(each.copy() for each in self.having))
+            query = query.having(*(each.copy() for each in self.having), copy=False)
         if ordered and self.order:
-            query = query.order_by(*(key.ordered for key in self.order))
+            query = query.order_by(*(key.ordered for key in self.order), copy=False)
         return query
 
     def place(self) -> Sql:

@@ -37,30 +37,35 @@ def first(lo: Lowerer, node: t.First, names: Names, scope: Scope) -> Bound:
     if relation.groups is not None or isinstance(relation.element, ListBinding):
         raise lo.refuse("one group cannot be taken out", "map the groups to records first")
     named = export(relation.element)
-    columns: list[Sql] = [exp.alias_(sql.copy(), name) for name, sql in named.items()]
+    columns: list[Sql] = [exp.alias_(sql.copy(), name, copy=False) for name, sql in named.items()]
     if isinstance(relation.element, RunValue):
         columns = [exp.Column(this=exp.Star(), table=exp.to_identifier(relation.element.alias))]
     alias = lo.alias("f")
     correlated = relation.scope.correlated
     if not _free(relation.select(*columns)):
-        scope.add(_one(relation, columns, skipped).subquery(alias), exp.true(), "LEFT")
+        scope.add(_one(relation, columns, skipped).subquery(alias, copy=False), exp.true(), "LEFT")
     elif correlated and not _free(_uncorrelated(relation).select(*columns)):
         inner = _uncorrelated(relation)
-        own = [exp.alias_(ours.copy(), f"of_{alias}_{place}") for place, (ours, _) in enumerate(correlated)]
+        own = [
+            exp.alias_(ours.copy(), f"of_{alias}_{place}", copy=False)
+            for place, (ours, _) in enumerate(correlated)
+        ]
         order = exp.Order(expressions=[key.ordered for key in relation.order])
         number = exp.Window(
             this=exp.RowNumber(), partition_by=[ours.copy() for ours, _ in correlated], order=order
         )
-        query = inner.select(*columns, *own, exp.alias_(number, f"place_{alias}"))
+        query = inner.select(*columns, *own, exp.alias_(number, f"place_{alias}", copy=False))
         same = [
             exp.EQ(this=column(f"of_{alias}_{place}", alias), expression=theirs.copy())
             for place, (_, theirs) in enumerate(correlated)
         ]
         here = column(f"place_{alias}", alias).eq(exp.Literal.number(skipped + 1))
-        scope.add(query.subquery(alias), exp.and_(*same, here), "LEFT")
+        scope.add(query.subquery(alias, copy=False), exp.and_(*same, here, copy=False), "LEFT")
     else:
         query = _one(relation, columns, skipped)
-        lateral = exp.Lateral(this=query.subquery(), alias=exp.TableAlias(this=exp.to_identifier(alias)))
+        lateral = exp.Lateral(
+            this=query.subquery(copy=False), alias=exp.TableAlias(this=exp.to_identifier(alias))
+        )
         scope.add(lateral, exp.true(), "LEFT")
     found = rebuilt(node.type, scope, alias)
     scope.firsts[node] = found
@@ -90,7 +95,7 @@ def fold_of(lo: Lowerer, node: t.Fold, names: Names, scope: Scope) -> Bound:
         relation = wrap(lo, relation, node.of.type, Scope())[0]
     made = fold(lo.engine, node, relation.element, relation.order, [])
     query = relation.select(made.sql)
-    return Scalar(made.type, query.subquery(), made.may_be_nan)
+    return Scalar(made.type, query.subquery(copy=False), made.may_be_nan)
 
 
 def top_fold(lo: Lowerer, node: t.Fold) -> exp.Select:
@@ -104,11 +109,11 @@ def top_fold(lo: Lowerer, node: t.Fold) -> exp.Select:
         double = made.type == t.NUMBER and not isinstance(value, exp.Avg | exp.StddevPop)
         query.set(
             "expressions",
-            [exp.alias_(lo.engine.double(value) if double else value, "value", quoted=True)],
+            [exp.alias_(lo.engine.double(value) if double else value, "value", quoted=True, copy=False)],
         )
         return query
     assert isinstance(made, Scalar)
-    return scope.select(exp.alias_(made.sql, "value", quoted=True))
+    return scope.select(exp.alias_(made.sql, "value", quoted=True, copy=False))
 
 
 def whole_list(lo: Lowerer, binding: ListBinding) -> Sql:
@@ -125,7 +130,7 @@ def _some_listed(lo: Lowerer, node: t.Filter, listed: t.Listed, names: Names, sc
         lo.sql(node.condition, {**names, node.variable: lo.bound(each, names, scope)}, scope)
         for each in listed.items
     ]
-    return Scalar(t.BOOLEAN, exp.paren(exp.or_(*conditions)))
+    return Scalar(t.BOOLEAN, exp.paren(exp.or_(*conditions, copy=False), copy=False))
 
 
 def _driven(lo: Lowerer, node: t.Node, key: str, names: Names) -> Relation:
@@ -161,8 +166,8 @@ def members(lo: Lowerer, node: t.Node, names: Names, group: Grouped) -> tuple[Bo
 
 
 def _one(relation: Relation, columns: list[Sql], skipped: int) -> exp.Select:
-    query = relation.select(*columns, ordered=True).limit(1)
-    return query.offset(skipped) if skipped else query
+    query = relation.select(*columns, ordered=True).limit(1, copy=False)
+    return query.offset(skipped, copy=False) if skipped else query
 
 
 def _free(query: exp.Select) -> set[str]:

@@ -57,7 +57,7 @@ def history(lo: Lowerer, node: t.History, names: Names, scope: Scope, key: str |
     alias = lo.alias("h")
     points = exp.to_table("history_points")
     if key is None:
-        source: Sql = exp.select(*ROW_KEY).from_(points).distinct().subquery(alias)
+        source: Sql = exp.select(*ROW_KEY).from_(points).distinct().subquery(alias, copy=False)
     else:
         source = points.as_(alias)
     of_run(scope, source, alias, run)
@@ -96,7 +96,7 @@ def artifacts(lo: Lowerer, node: t.Artifacts, names: Names, scope: Scope) -> Rel
     pairs = {"entity": "artifact_entity", "project": "artifact_project"}
     pairs |= {name: name for name in ("collection", "artifact_id")}
     same = [column(ours, version).eq(column(theirs, edge)) for ours, theirs in pairs.items()]
-    scope.add(exp.to_table("artifacts").as_(version), exp.and_(*same), "LEFT")
+    scope.add(exp.to_table("artifacts").as_(version), exp.and_(*same, copy=False), "LEFT")
     if node.collection is not None:
         scope.where.append(column("collection", edge).eq(text(node.collection)))
     if node.alias is not None:
@@ -118,7 +118,9 @@ def _under_alias(lo: Lowerer, edge: str, wanted: str) -> Sql:
         .from_(exp.to_table("artifact_aliases").as_(alias))
         .where(*same, named)
     )
-    return exp.paren(exp.or_(column("version", edge).eq(text(wanted)), exp.Exists(this=query)))
+    return exp.paren(
+        exp.or_(column("version", edge).eq(text(wanted)), exp.Exists(this=query), copy=False), copy=False
+    )
 
 
 def pieces(lo: Lowerer, node: t.Pieces, names: Names, scope: Scope) -> Relation:
@@ -146,14 +148,14 @@ def listed(lo: Lowerer, node: t.Listed, names: Names, scope: Scope) -> Relation:
         bound = lo.bound(each, names, scope)
         named = export(as_value(lo.engine, bound) if element == t.VALUE else bound)
         values = (
-            exp.alias_(sql.copy(), name)
+            exp.alias_(sql.copy(), name, copy=False)
             for name, sql in {**named, "place": exp.Literal.number(place)}.items()
         )
         rows.append(exp.select(*values))
     query: exp.Query = rows[0]
     for row in rows[1:]:
-        query = exp.union(query, row, distinct=False)
-    scope.add(query.subquery(alias), exp.true() if scope.tables else None)
+        query = exp.union(query, row, distinct=False, copy=False)
+    scope.add(query.subquery(alias, copy=False), exp.true() if scope.tables else None)
     return Relation(scope, rebuilt(element, scope, alias), [Key(column("place", alias))])
 
 
@@ -167,12 +169,19 @@ def differences(lo: Lowerer, node: t.Differences, names: Names, scope: Scope) ->
     if runs[0][1] != runs[1][1]:
         raise lo.refuse("a config is compared with a summary", "compare two of a kind")
     alias = lo.alias("c")
-    held = [exp.and_(*(column(name, alias).eq(run.column(name)) for name in RUN_KEY)) for run, _ in runs]
-    inner.add(exp.to_table(_VIEWS[runs[0][1]]).as_(alias), exp.or_(*(each.copy() for each in held)), "INNER")
+    held = [
+        exp.and_(*(column(name, alias).eq(run.column(name)) for name in RUN_KEY), copy=False)
+        for run, _ in runs
+    ]
+    inner.add(
+        exp.to_table(_VIEWS[runs[0][1]]).as_(alias),
+        exp.or_(*(each.copy() for each in held), copy=False),
+        "INNER",
+    )
     key = column("key", alias)
 
     def part(name: str, holds: Sql) -> Sql:
-        return exp.Max(this=exp.Case().when(holds.copy(), column(name, alias)))
+        return exp.Max(this=exp.Case().when(holds.copy(), column(name, alias), copy=False))
 
     left, right = (
         Value(part("kind", each), part("number", each), part("text", each), part("json", each))
@@ -180,10 +189,10 @@ def differences(lo: Lowerer, node: t.Differences, names: Names, scope: Scope) ->
     )
     differs = Scalar(t.BOOLEAN, exp.NullSafeNEQ(this=left.json.copy(), expression=right.json.copy()))
     record = RecordValue({"key": Scalar(t.TEXT, key), "left": left, "right": right, "differs": differs})
-    made = (exp.alias_(sql.copy(), name) for name, sql in export(record).items())
+    made = (exp.alias_(sql.copy(), name, copy=False) for name, sql in export(record).items())
     query = inner.select(*made).group_by(key)
     out = lo.alias("d")
-    scope.add(query.subquery(out), exp.true() if scope.tables else None)
+    scope.add(query.subquery(out, copy=False), exp.true() if scope.tables else None)
     return Relation(scope, rebuilt(t.element_of(node.type), scope, out), [Key(column("e0_value", out))])
 
 
@@ -215,7 +224,7 @@ def correlate(scope: Scope, source: Sql, pairs: list[tuple[exp.Column, Sql]]) ->
     """Add a source whose columns equal something of a SELECT further out, or of this one."""
     same = [exp.EQ(this=ours.copy(), expression=theirs.copy()) for ours, theirs in pairs]
     if scope.tables:
-        scope.add(source, exp.and_(*same), "INNER")
+        scope.add(source, exp.and_(*same, copy=False), "INNER")
     else:
         scope.add(source)
         scope.where += same

@@ -115,10 +115,10 @@ def unique(lo: Lowerer, node: t.Unique, names: Names, scope: Scope) -> Relation:
         kept = {name: exp.Min(this=wrapped.element.column(name)) for name in named}
         kept |= dict(zip(RUN_KEY, groups, strict=True))
     alias = lo.alias("u")
-    first = exp.alias_(exp.Min(this=place.copy()), f"place_{alias}")
-    columns = [exp.alias_(sql.copy(), name) for name, sql in kept.items()]
+    first = exp.alias_(exp.Min(this=place.copy()), f"place_{alias}", copy=False)
+    columns = [exp.alias_(sql.copy(), name, copy=False) for name, sql in kept.items()]
     query = wrapped.scope.select(*columns, first).group_by(*(each.copy() for each in groups))
-    scope.add(query.subquery(alias), exp.true() if scope.tables else None)
+    scope.add(query.subquery(alias, copy=False), exp.true() if scope.tables else None)
     element = rebuilt(t.element_of(node.type), scope, alias)
     return Relation(scope, element, [Key(column(f"place_{alias}", alias))])
 
@@ -163,12 +163,14 @@ def wrap(
     named = {**export(relation.element), **(extra or {}), f"place_{alias}": relation.place()}
     if total:
         named[f"total_{alias}"] = exp.Window(this=exp.Count(this=exp.Star()))
-    columns: list[Sql] = [exp.alias_(sql.copy(), name, quoted=False) for name, sql in named.items()]
+    columns: list[Sql] = [
+        exp.alias_(sql.copy(), name, quoted=False, copy=False) for name, sql in named.items()
+    ]
     if isinstance(relation.element, RunValue):
         star = exp.Column(this=exp.Star(), table=exp.to_identifier(relation.element.alias))
         columns = [star, *columns[len(export(relation.element)) :]]
     correlated = bool(relation.scope.correlated)
-    query = relation.select(*columns).subquery(alias)
+    query = relation.select(*columns).subquery(alias, copy=False)
     on = exp.true() if scope.tables else None
     scope.add(query if not (correlated and scope.tables) else exp.Lateral(this=query), on)
     element = rebuilt(t.element_of(type_), scope, alias)

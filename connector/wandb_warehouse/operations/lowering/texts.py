@@ -62,9 +62,9 @@ def written(engine: Engine, bound: Bound) -> Scalar:
         case Scalar(t.BOOLEAN, sql):
             return textual(
                 exp.Case()
-                .when(sql.copy(), text("true"))
-                .when(negated(sql), text("false"))
-                .else_(text("undefined"))
+                .when(sql.copy(), text("true"), copy=False)
+                .when(negated(sql), text("false"), copy=False)
+                .else_(text("undefined"), copy=False)
             )
         case Scalar(t.NUMBER, sql):
             if isinstance(sql, exp.Literal) and sql.this.isdigit():
@@ -77,16 +77,18 @@ def written(engine: Engine, bound: Bound) -> Scalar:
             refused = engine.refuse("a list or an object has no text that SQL could write as JavaScript does")
             case = (
                 exp.Case(this=kind.copy())
-                .when(text("string"), words.copy())
+                .when(text("string"), words.copy(), copy=False)
                 .when(
-                    text("number"), exp.Coalesce(this=_infinities(engine, number), expressions=[text("NaN")])
+                    text("number"),
+                    exp.Coalesce(this=_infinities(engine, number), expressions=[text("NaN")]),
+                    copy=False,
                 )
-                .when(text("bool"), json.copy())
-                .when(text("list"), refused)
-                .when(text("object"), refused.copy())
+                .when(text("bool"), json.copy(), copy=False)
+                .when(text("list"), refused, copy=False)
+                .when(text("object"), refused.copy(), copy=False)
             )
             if is_object:
-                case = exp.Case().when(is_object(), refused.copy()).else_(case)
+                case = exp.Case().when(is_object(), refused.copy(), copy=False).else_(case, copy=False)
             return textual(exp.Coalesce(this=case, expressions=[text("undefined")]))
         case _:
             return textual(text("undefined"))
@@ -95,9 +97,13 @@ def written(engine: Engine, bound: Bound) -> Scalar:
 def _infinities(engine: Engine, number: Sql) -> Sql:
     return (
         exp.Case()
-        .when(exp.EQ(this=number.copy(), expression=engine.number(float("inf"))), text("Infinity"))
-        .when(exp.EQ(this=number.copy(), expression=engine.number(float("-inf"))), text("-Infinity"))
-        .else_(engine.number_text(number))
+        .when(
+            exp.EQ(this=number.copy(), expression=engine.number(float("inf"))), text("Infinity"), copy=False
+        )
+        .when(
+            exp.EQ(this=number.copy(), expression=engine.number(float("-inf"))), text("-Infinity"), copy=False
+        )
+        .else_(engine.number_text(number), copy=False)
     )
 
 
@@ -107,10 +113,12 @@ def typeof(engine: Engine, bound: Bound) -> Scalar:
     words = {"bool": "boolean", "list": "object", "null": "undefined"}
     case = exp.Case(this=value.kind.copy())
     for ours, theirs in words.items():
-        case = case.when(text(ours), text(theirs))
-    case = case.else_(exp.Coalesce(this=value.kind.copy(), expressions=[text("undefined")]))
+        case = case.when(text(ours), text(theirs), copy=False)
+    case = case.else_(exp.Coalesce(this=value.kind.copy(), expressions=[text("undefined")]), copy=False)
     return textual(
-        exp.Case().when(value.is_object(), text("object")).else_(case) if value.is_object else case
+        exp.Case().when(value.is_object(), text("object"), copy=False).else_(case, copy=False)
+        if value.is_object
+        else case
     )
 
 
@@ -124,8 +132,8 @@ def length(engine: Engine, bound: Bound) -> Scalar:
     if isinstance(bound, Value):
         return numeric(
             exp.Case(this=bound.kind.copy())
-            .when(text("string"), engine.length(bound.text))
-            .when(text("list"), engine.json_length(bound.json))
+            .when(text("string"), engine.length(bound.text), copy=False)
+            .when(text("list"), engine.json_length(bound.json), copy=False)
         )
     return numeric(engine.length(as_text(bound)))
 
@@ -148,8 +156,8 @@ def slice_of(engine: Engine, bound: Bound, start: Bound, stop: Bound | None = No
             return exp.Literal.number(str(int(float(sql.this))))
         if isinstance(sql, exp.Neg) and isinstance(sql.this, exp.Literal):
             back = exp.Literal.number(str(int(float(sql.this.this))))
-            return exp.Greatest(
-                this=exp.Sub(this=length.copy(), expression=back), expressions=[exp.Literal.number(0)]
+            return engine.extreme(
+                "greatest", [exp.Sub(this=length.copy(), expression=back), exp.Literal.number(0)]
             )
         raise engine.unknown("slice with a place that is not written out")
 
@@ -160,7 +168,7 @@ def slice_of(engine: Engine, bound: Bound, start: Bound, stop: Bound | None = No
     if stop is None:
         return textual(exp.Substring(this=words, start=begin))
     width = exp.Sub(this=place(stop), expression=operand(first))
-    count: Sql = exp.Greatest(this=width, expressions=[exp.Literal.number(0)])
+    count: Sql = engine.extreme("greatest", [width, exp.Literal.number(0)])
     if isinstance(width.this, exp.Literal) and isinstance(first, exp.Literal):
         count = exp.Literal.number(max(0, int(width.this.this) - int(first.this)))
     return textual(exp.Substring(this=words, start=begin, length=count))
@@ -170,7 +178,7 @@ def character(engine: Engine, bound: Bound, place: Bound) -> Scalar:
     """One character of a text."""
     number = as_number(engine, place)
     if not isinstance(number, exp.Literal):
-        return textual(exp.cast(exp.Null(), exp.DataType.build("TEXT")))
+        return textual(exp.cast(exp.Null(), exp.DataType.build("TEXT"), copy=False))
     begin = exp.Literal.number(int(float(number.this)) + 1)
     one = exp.Substring(this=as_text(bound), start=begin, length=exp.Literal.number(1))
     return textual(exp.Nullif(this=one, expression=text("")))
@@ -192,7 +200,9 @@ def replace(engine: Engine, bound: Bound, wanted: Bound, by: Bound) -> Scalar:
     )
     spliced = exp.DPipe(this=exp.DPipe(this=before, expression=new), expression=after)
     return textual(
-        exp.Case().when(exp.GT(this=found, expression=exp.Literal.number(0)), spliced).else_(words)
+        exp.Case()
+        .when(exp.GT(this=found, expression=exp.Literal.number(0)), spliced, copy=False)
+        .else_(words, copy=False)
     )
 
 
@@ -212,4 +222,8 @@ def of_no_list(engine: Engine, bound: Bound) -> Scalar:
     refused = engine.refuse(
         "a list has this method, too, which SQL cannot say; in JavaScript it gives a list"
     )
-    return textual(exp.Case().when(bound.kind.copy().eq(text("list")), refused).else_(bound.text.copy()))
+    return textual(
+        exp.Case()
+        .when(bound.kind.copy().eq(text("list")), refused, copy=False)
+        .else_(bound.text.copy(), copy=False)
+    )
