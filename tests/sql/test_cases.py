@@ -4,6 +4,7 @@ A case is a `## title`, any number of ``Given `table`:`` with a Markdown table, 
 table. Cells are read by the type of their column; `null` is null, `'null'` the text; columns left out are null.
 """
 
+import json
 import re
 import shutil
 from collections.abc import Callable
@@ -76,6 +77,7 @@ _READERS: list[tuple[Callable[[pa.DataType], bool], Callable[[str], Any]]] = [
     (pa.types.is_boolean, {"true": True, "false": False}.__getitem__),
     (pa.types.is_timestamp, datetime.fromisoformat),
     (pa.types.is_string, str),
+    (pa.types.is_list, json.loads),
 ]
 
 

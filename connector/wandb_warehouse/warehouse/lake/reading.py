@@ -159,7 +159,7 @@ def views_id(storage: Storage, work: Path) -> str | None:
 
 def _views_beside_tables() -> list[SqlFile]:
     """The SQL files but those that show a table stored with numbers: the files of a lake hold the names."""
-    return [file for file in load_sql_files() if file.name not in TABLES]
+    return [file for file in load_sql_files() if not file.shows_table]
 
 
 def _create_table_views(
