@@ -11,7 +11,7 @@ from typing import Any
 import duckdb
 import pytest
 
-from wandb_warehouse.warehouse import Build, load_sql_files
+from wandb_warehouse.warehouse import Build, create_wide, load_sql_files
 from wandb_warehouse.warehouse.lake.lake import Lake
 from wandb_warehouse.warehouse.lake.storage import LocalStorage
 
@@ -140,10 +140,13 @@ def lake(tmp_path: Path, rows: Rows, insert: Callable[[Path, Rows], None], log_s
 @pytest.mark.parametrize("version", OLDER)
 def test_older_readers_read_the_same(version: str, published: Path, lake: Path) -> None:
     """Every view and macro of the file and of the lake answers in an older DuckDB what it answers in this one."""
-    questions = _questions()
+    questions = _questions() | {"wide": "FROM config_wide"}
+    for warehouse in (published, lake):
+        create_wide(warehouse, ["lr"], of="config")
     for path, where in ((published, ""), (lake / "views.duckdb", str(lake))):
         told, found = _ask(version, path, where, questions)
         assert told == version
         assert found == _here(path, where, questions)
+        assert len(found["wide"]) == 2
         assert found["nan"] == ["(1,)"]
         assert found["enum"] == ["('number', 4)"]

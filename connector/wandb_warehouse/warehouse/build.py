@@ -78,12 +78,12 @@ class Build:
         return cls(path, copied)
 
     @contextmanager
-    def session(self) -> Iterator[None]:
+    def session(self) -> Iterator[duckdb.DuckDBPyConnection]:
         """Keep the file open over several methods: opening it takes longer than most of them."""
         with self._open() as connection:
             self._connection = connection
             try:
-                yield
+                yield connection
             finally:
                 self._connection = None
 
