@@ -131,6 +131,21 @@ def _shown(row: dict[str, Any]) -> dict[str, str]:
     }
 
 
+def test_every_view_is_documented() -> None:
+    """docs/recipes.md lists every view and macro with its call and its grain (a scalar's: what it mirrors), no other."""
+    files = load_sql_files()
+    scalars = {file.name for file in files if file.returns}
+    expected = {
+        file.name
+        + (f"({', '.join(file.parameters)})" if file.parameters else "")
+        + (f" -> {file.returns}" if file.returns else ""): file.mirrors if file.returns else file.grain
+        for file in files
+        if file.returns or file.name not in scalars
+    }
+    text = (Path(__file__).parents[2] / "docs" / "recipes.md").read_text(encoding="utf-8")
+    assert dict(re.findall(r"^\| `(.+?)` \| (.*) \|$", text, re.MULTILINE)) == expected
+
+
 def test_every_view_has_cases() -> None:
     """No view or macro is shipped without a case that uses it, and no case file is left without its view."""
     assert {case.view for case in ALL} == {file.name for file in load_sql_files()}
