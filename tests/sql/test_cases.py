@@ -132,7 +132,7 @@ def _shown(row: dict[str, Any]) -> dict[str, str]:
 
 
 def test_every_view_is_documented() -> None:
-    """docs/recipes.md lists every view and macro with its call and its grain (a scalar's: what it mirrors), no other."""
+    """docs/recipes.md lists every view and macro: its call and its grain, of a scalar what it mirrors; no other."""
     files = load_sql_files()
     scalars = {file.name for file in files if file.returns}
     expected = {
