@@ -4,8 +4,9 @@
 -- units: as written
 --
 -- Each run is one that is not deleted, given as its id, or as entity/project/id, which must be used where ids repeat between
--- projects. Values are JSON text, null where the run lacks the key: `differs` is true then, too. A null value is the text `null`, which differs from a
--- key that is not there. Numbers are compared as numbers (1 and 1.0 are the same), lists and objects by their content.
+-- projects. Values are JSON text, null where the run lacks the key: `differs` is true then, too. A null value is the text
+-- `null`, which differs from a key that is not there. Numbers are compared as numbers (1 and 1.0 are the same), lists and
+-- objects by their content.
 SELECT
   COALESCE(a."key", b."key") AS "key",
   a.json AS "left",
