@@ -266,3 +266,30 @@ def test_choosing_keys() -> None:
     assert chosen_keys(["a[0]", "val/*", "*"], present, "history") == ["a[0]", "val/x", "val/y", "a0"]
     with pytest.raises(ConfigError, match="takes at most"):
         chosen_keys(["*"], map(str, range(MOST_COLUMNS + 1)), "summary")
+
+
+def test_a_lake_elsewhere(
+    tmp_path: Path, rows: Rows, insert: Callable[[Path, Rows], None], log_sync: Callable[[Build], int]
+) -> None:
+    """In an object store a wide view is made, kept by the next sync and dropped, as on the local disk."""
+    import fsspec  # noqa: PLC0415 - only here
+
+    address = "memory://bucket/wide"
+    store = open_store(address)
+    try:
+        for number in range(2):
+            (tmp_path / str(number)).mkdir()
+            build = store.begin(tmp_path / str(number), [("acme", "vision", f"r{n}") for n in range(3)], {})
+            if number == 0:
+                insert(build.path, rows)
+            log_sync(build)
+            store.publish(build)
+            if number == 0:
+                create_wide(address, ["l*"], of="config", name="chosen")
+            assert run_query(address, "from chosen").column_names[4:] == ["layers", "loss"]
+            assert run_query(address, "from chosen").num_rows == 2
+        drop_wide(address, "chosen")
+        with pytest.raises(ConfigError, match="there is no wide view"):
+            drop_wide(address, "chosen")
+    finally:
+        fsspec.filesystem("memory").store.clear()

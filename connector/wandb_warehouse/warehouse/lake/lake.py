@@ -263,7 +263,7 @@ def _make_directory(storage: LocalStorage) -> None:
             f"cannot make the lake at {storage.name}: {error.strerror}",
             mend="create the directory above it or choose another --warehouse",
         ) from error
-    foreign = [name for name in entries if name not in {*TABLES, SEGMENT_RUNS, MANIFEST, VIEWS}]
+    foreign = [name for name in entries if name not in {*TABLES, SEGMENT_RUNS, MANIFEST, VIEWS, WIDE}]
     if foreign and MANIFEST not in entries:
         raise ConfigError(
             f"{storage.name} holds something else than a lake ({foreign[0]})",
