@@ -28,7 +28,7 @@ SELECT
       WHEN isnan("value") THEN 'NaN'
       WHEN "value" > 1.7976931348623157e308 THEN 'Infinity'
       WHEN "value" < -1.7976931348623157e308 THEN '-Infinity'
-      WHEN abs("value") <= 9007199254740992 AND "value" = trunc("value") THEN CAST(CAST("value" AS BIGINT) AS TEXT)
+      WHEN abs("value") <= 9007199254740992 AND "value" = floor("value") THEN CAST(CAST("value" AS BIGINT) AS TEXT)
       ELSE CAST("value" AS TEXT)
     END
     WHEN 'bool' THEN CASE WHEN "value" = 1 THEN 'true' ELSE 'false' END

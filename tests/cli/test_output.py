@@ -155,7 +155,7 @@ def test_views_are_listed_and_printed(cli: Cli, home: Path) -> None:
     assert {each["name"] for each in listed} == set(files)
     printed = cli("views").out
     for text in files.values():
-        select = "\n".join(line for line in text.splitlines() if not line.startswith("--")).strip()
+        select = "\n".join(line for line in text.split("\n") if not line.startswith("--")).strip()
         assert select.removesuffix(";") in printed
 
 

@@ -1,6 +1,6 @@
 """Operations give what JavaScript gives: Node.js evaluates the same programs over the same runs.
 
-`python -m tests.operations.test_oracle SEED COUNT` counts the programs of a seed that agree, and shows those that do not.
+`python -m tests.operations.test_oracle SEED COUNT` counts the programs of a seed that agree, and shows the others.
 """
 
 import sys

@@ -4,6 +4,7 @@ A case is a `## title`, any number of ``Given `table`:`` with a Markdown table, 
 table. Cells are read by the type of their column; `null` is null, `'null'` the text; columns left out are null.
 """
 
+import json
 import re
 import shutil
 from collections.abc import Callable
@@ -76,6 +77,7 @@ _READERS: list[tuple[Callable[[pa.DataType], bool], Callable[[str], Any]]] = [
     (pa.types.is_boolean, {"true": True, "false": False}.__getitem__),
     (pa.types.is_timestamp, datetime.fromisoformat),
     (pa.types.is_string, str),
+    (pa.types.is_list, json.loads),
 ]
 
 
@@ -127,6 +129,21 @@ def _shown(row: dict[str, Any]) -> dict[str, str]:
     return {
         name: value.isoformat() if isinstance(value, datetime) else repr(value) for name, value in row.items()
     }
+
+
+def test_every_view_is_documented() -> None:
+    """docs/recipes.md lists every view and macro: its call and its grain, of a scalar what it mirrors; no other."""
+    files = load_sql_files()
+    scalars = {file.name for file in files if file.returns}
+    expected = {
+        file.name
+        + (f"({', '.join(file.parameters)})" if file.parameters else "")
+        + (f" -> {file.returns}" if file.returns else ""): file.mirrors if file.returns else file.grain
+        for file in files
+        if file.returns or file.name not in scalars
+    }
+    text = (Path(__file__).parents[2] / "docs" / "recipes.md").read_text(encoding="utf-8")
+    assert dict(re.findall(r"^\| `(.+?)` \| (.*) \|$", text, re.MULTILINE)) == expected
 
 
 def test_every_view_has_cases() -> None:

@@ -11,7 +11,7 @@ from typing import Any
 import duckdb
 import pytest
 
-from wandb_warehouse.warehouse import Build, load_sql_files
+from wandb_warehouse.warehouse import Build, create_wide, load_sql_files
 from wandb_warehouse.warehouse.lake.lake import Lake
 from wandb_warehouse.warehouse.lake.storage import LocalStorage
 
@@ -35,15 +35,33 @@ json.dump([duckdb.__version__, found], sys.stdout)
 """
 
 
+_ARGUMENTS: dict[str, tuple[str | int, ...]] = {
+    "logged_table": ("r1", "t"),
+    "run_history": ("r1",),
+    "run_logged_artifact_version": ("r1", "model:latest"),
+    "run_logged_artifact_versions": ("r1",),
+    "run_used_artifact_versions": ("r1",),
+    "compare_configs": ("r1", "r2"),
+    "best_run": ("loss", "min"),
+    "summary_by_config": ("loss", "lr"),
+    "lttb": ("loss", 3),
+    "metric_buckets": ("loss", 2),
+    "moving_average": ("loss", 2),
+}
+"""What the macros are called with whose parameters are not all metrics."""
+
+
 def _questions() -> dict[str, str]:
     """Every table, view and macro, every column of them; an enum, JSON and NaN among what is asked."""
-    arguments = {"run_curves": ["loss"], "logged_table": ["r1", "t"]}
     asked = {}
     for file in load_sql_files():
-        values = ", ".join(
-            f"'{value}'" for value in arguments.get(file.name, ["loss"] * len(file.parameters))
-        )
-        asked[file.name] = f'FROM "{file.name}"' + (f"({values})" if file.kind == "macro" else "")
+        values = _ARGUMENTS.get(file.name, ("loss",) * len(file.parameters))
+        listed = ", ".join(map(repr, values))
+        if file.returns:
+            key = ", 'lr'" if len(file.parameters) > 1 else ""
+            asked[f"{file.name}(run)"] = f'SELECT "{file.name}"(r{key}) FROM runs AS r'
+        else:
+            asked[file.name] = f'FROM "{file.name}"' + (f"({listed})" if file.kind == "macro" else "")
     asked["json"] = "SELECT config->>'$.lr', json_extract_string(config, '$.lr') FROM runs ORDER BY run_id"
     asked["enum"] = "SELECT type, count(*) FROM history WHERE type = 'number' GROUP BY type"
     asked["nan"] = "SELECT count(*) FROM history WHERE isnan(value)"
@@ -122,10 +140,13 @@ def lake(tmp_path: Path, rows: Rows, insert: Callable[[Path, Rows], None], log_s
 @pytest.mark.parametrize("version", OLDER)
 def test_older_readers_read_the_same(version: str, published: Path, lake: Path) -> None:
     """Every view and macro of the file and of the lake answers in an older DuckDB what it answers in this one."""
-    questions = _questions()
+    questions = _questions() | {"wide": "FROM config_wide"}
+    for warehouse in (published, lake):
+        create_wide(warehouse, ["lr"], of="config")
     for path, where in ((published, ""), (lake / "views.duckdb", str(lake))):
         told, found = _ask(version, path, where, questions)
         assert told == version
         assert found == _here(path, where, questions)
+        assert len(found["wide"]) == 2
         assert found["nan"] == ["(1,)"]
         assert found["enum"] == ["('number', 4)"]

@@ -14,12 +14,13 @@ import click
 from wandb_warehouse.cli.demo import demo
 from wandb_warehouse.cli.operations import ops
 from wandb_warehouse.cli.planning import plan
-from wandb_warehouse.cli.reading import query, status, views
+from wandb_warehouse.cli.reading import query, status
 from wandb_warehouse.cli.render import printable
 from wandb_warehouse.cli.sandbox import sandbox
 from wandb_warehouse.cli.signals import STOPPED, unwinding
 from wandb_warehouse.cli.syncing import sync
 from wandb_warehouse.cli.verifying import doctor, verify
+from wandb_warehouse.cli.views import views
 from wandb_warehouse.client import redact
 from wandb_warehouse.errors import OperationError, WarehouseError
 

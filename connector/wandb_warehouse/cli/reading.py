@@ -1,4 +1,4 @@
-"""Commands that read the published warehouse: status, query, views."""
+"""Commands that read the published warehouse: status, query."""
 
 import dataclasses
 from collections.abc import Iterator
@@ -13,7 +13,7 @@ from wandb_warehouse.cli.render import Format, console, errors, write_json, writ
 if TYPE_CHECKING:
     from wandb_warehouse.warehouse import Status
 
-__all__ = ["query", "status", "views"]
+__all__ = ["query", "status"]
 
 _TABLE_ROWS = 500
 
@@ -83,28 +83,6 @@ def query(
         truncated = answer.truncated
     if truncated:
         errors().print(f"only the first {limit} rows are shown; use --limit, or --format csv for all of them")
-
-
-@click.command(
-    short_help="Print the SQL of the views and macros.",
-    epilog="Example: wandb-warehouse views --dialect postgres",
-)
-@click.option("--dialect", default="duckdb", show_default=True, help="Print the SQL for another engine.")
-@click.option("--list", "listing", is_flag=True, help="Only names, grain and meaning.")
-@format_option
-@safe_option
-def views(dialect: str, form: Format, *, listing: bool, safe: bool) -> None:
-    """Print the SQL of the views and macros that every warehouse carries."""
-    from wandb_warehouse.warehouse import load_sql_files, render
-
-    files = load_sql_files()
-    if listing or form != "table":
-        columns = ("name", "kind", "mirrors", "grain", "units", "notes")
-        write_rows(
-            columns, ([getattr(file, column) for column in columns] for file in files), form, safe=safe
-        )
-        return
-    click.echo("\n\n".join(render(file, dialect) for file in files))
 
 
 def _rows(batches: Iterator[Any]) -> Iterator[list[Any]]:

@@ -32,6 +32,8 @@ from wandb_warehouse.warehouse.status import (
 )
 from wandb_warehouse.warehouse.store import DESTINATIONS, Destination, Store, open_store
 from wandb_warehouse.warehouse.views import SqlFile, load_sql_files, render
+from wandb_warehouse.warehouse.wide import WideColumn, WideView
+from wandb_warehouse.warehouse.wide_changes import create_wide, drop_wide
 
 __all__ = [
     "DESTINATIONS",
@@ -55,9 +57,13 @@ __all__ = [
     "Store",
     "TroubledRun",
     "WarehouseLock",
+    "WideColumn",
+    "WideView",
     "columns",
     "content_digest",
+    "create_wide",
     "damage",
+    "drop_wide",
     "examine",
     "find_runs",
     "first_difference",

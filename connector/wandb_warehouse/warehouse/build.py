@@ -78,12 +78,12 @@ class Build:
         return cls(path, copied)
 
     @contextmanager
-    def session(self) -> Iterator[None]:
+    def session(self) -> Iterator[duckdb.DuckDBPyConnection]:
         """Keep the file open over several methods: opening it takes longer than most of them."""
         with self._open() as connection:
             self._connection = connection
             try:
-                yield
+                yield connection
             finally:
                 self._connection = None
 
@@ -261,7 +261,10 @@ class Build:
     def create_views(self) -> list[str]:
         """Create or replace every view and macro of `sql/`; gives their names in order of creation."""
         with self._open() as connection:
-            return create_views(connection)
+            connection.begin()  # one transaction: each statement would be flushed by itself
+            names = create_views(connection)
+            connection.commit()
+            return names
 
     def drop_loader_tables(self) -> None:
         """Drop what the loader keeps for itself (`_dlt_*`, its staging): no sync builds on an earlier load's state."""

@@ -19,6 +19,7 @@ from wandb_warehouse.warehouse.lake.storage import (
     storage_at,
 )
 from wandb_warehouse.warehouse.lock import WarehouseLock
+from wandb_warehouse.warehouse.wide import WideView, create_wide_view, drop_wide_view
 
 __all__ = ["DESTINATIONS", "Destination", "DuckDBFile", "Store", "open_store"]
 
@@ -61,6 +62,9 @@ class Store(Protocol):
 
     def publish(self, build: Build) -> None:
         """Put the build in place of what was published before: whole, or not at all."""
+
+    def write_wide(self, work: Path, name: str, view: WideView | None) -> None:
+        """Make or replace a wide view, or remove it (None), and publish that in one step."""
 
     def share(self) -> None:
         """Give what is published the permissions that this sync was asked to give."""
@@ -110,6 +114,16 @@ class DuckDBFile:
         with build.session():
             build.create_views()
             build.drop_loader_tables()
+        build.publish(self.path, self._mode)
+
+    def write_wide(self, work: Path, name: str, view: WideView | None) -> None:
+        """See `Store`: in a copy of the file, put in its place."""
+        build = Build.create(self.path, work)
+        with build.session() as connection:
+            if view is None:
+                drop_wide_view(connection, name)
+            else:
+                create_wide_view(connection, view)
         build.publish(self.path, self._mode)
 
     def share(self) -> None:

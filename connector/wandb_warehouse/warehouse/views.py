@@ -6,16 +6,21 @@ A file holds a header of comment lines and one SELECT in DuckDB's dialect:
     -- mirrors: what of W&B it shows
     -- grain: what one row is
     -- units: the units of its columns
+    -- engines: duckdb                     only where no other engine can say it
     --
     -- any further lines
     SELECT ...
 
-The header becomes the comment of the view. A macro is a table macro: `SELECT * FROM run_curves('loss')`.
+The header becomes the comment of the view. A macro is a table macro: `SELECT * FROM run_curves('loss')`. One with a
+result, `-- macro: run_created_at(run) -> timestamp`, is a scalar macro over a row of `runs`, and its body an expression
+over that row: `SELECT run_created_at(r) FROM runs AS r`. Where the expression is a column of the run, a view of that
+name shows it of every run.
 """
 
 import re
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
+from functools import cache, cached_property
 from graphlib import CycleError, TopologicalSorter
 from importlib import resources
 from importlib.resources.abc import Traversable
@@ -25,7 +30,7 @@ from typing import TYPE_CHECKING, Literal
 import duckdb
 
 from wandb_warehouse.errors import ConfigError, StoreError
-from wandb_warehouse.schema import NUMBER_TABLES, TABLES
+from wandb_warehouse.schema import NUMBER_TABLES, RUN_KEY, TABLES
 
 if TYPE_CHECKING:
     from sqlglot import exp
@@ -33,12 +38,14 @@ if TYPE_CHECKING:
 __all__ = ["SqlFile", "create_views", "dialects", "load_sql_files", "order", "parse_sql_file", "render"]
 
 _HEADER_KEYS = ("mirrors", "grain", "units")
-_DECLARATION = re.compile(r"(?P<name>[a-z][a-z0-9_]*)(?:\((?P<parameters>[a-z0-9_, ]*)\))?")
+_DECLARATION = re.compile(
+    r"(?P<name>[a-z][a-z0-9_]*)(?:\((?P<parameters>[a-z0-9_, ]*)\)(?: -> (?P<returns>[a-z]+))?)?"
+)
 
 
 @dataclass(frozen=True)
 class SqlFile:
-    """One view or table macro: its header, its SELECT as written and as a syntax tree."""
+    """One view or macro: its header, its SELECT as written and as a syntax tree (a scalar's is `SELECT <body>`)."""
 
     kind: Literal["view", "macro"]
     name: str
@@ -49,14 +56,24 @@ class SqlFile:
     notes: str
     sql: str
     tree: "exp.Query"
+    returns: str = ""
+    """Kind of a scalar macro's result, one of the schema's; empty for what gives rows."""
+    engines: tuple[str, ...] = ()
+    """Engines that can run it; every one where empty. A row as an argument is DuckDB's alone."""
 
     @property
     def comment(self) -> str:
         """The header in one paragraph, as it is kept in the database."""
-        text = f"{self.grain}; mirrors {self.mirrors}; units: {self.units}"
+        result = f"gives {self.returns}; " if self.returns else ""
+        text = f"{result}{self.grain}; mirrors {self.mirrors}; units: {self.units}"
         return f"{text}. {self.notes}" if self.notes else text
 
     @property
+    def shows_table(self) -> bool:
+        """Whether it is the view that shows a numbered table as declared: a lake needs none."""
+        return self.kind == "view" and self.name in TABLES
+
+    @cached_property
     def references(self) -> frozenset[str]:
         """Names of the tables, views and table macros the SELECT reads, its own CTEs left out."""
         from sqlglot import exp
@@ -70,7 +87,22 @@ class SqlFile:
         """DuckDB's statement that creates it."""
         if self.kind == "view":
             return f'CREATE OR REPLACE VIEW "{self.name}" AS\n{self.sql}'
-        return f'CREATE OR REPLACE MACRO "{self.name}"({", ".join(self.parameters)}) AS TABLE\n{self.sql}'
+        table = "" if self.returns else " TABLE"
+        return f'CREATE OR REPLACE MACRO "{self.name}"({", ".join(self.parameters)}) AS{table}\n{self.sql}'
+
+    @property
+    def over_runs(self) -> "SqlFile | None":
+        """The view of a scalar macro that gives a column of the run; None of other files."""
+        from sqlglot import exp
+
+        column = self.tree.selects[0] if self.returns and self.parameters == ("run",) else None
+        if not isinstance(column, exp.Column):
+            return None
+        columns = ", ".join(f'run."{name}"' for name in dict.fromkeys((*RUN_KEY, column.name)))
+        sql = f"SELECT {columns}\nFROM runs AS run\nWHERE run.deleted_at IS NULL"
+        grain = "one row per run that is not deleted"
+        tree = _one_select(sql, self.name)
+        return SqlFile("view", self.name, (), self.mirrors, grain, self.units, self.notes, sql, tree)
 
 
 def parse_sql_file(text: str, origin: str) -> SqlFile:
@@ -90,7 +122,7 @@ def parse_sql_file(text: str, origin: str) -> SqlFile:
     for line in lines[:start]:
         content = line.removeprefix("--").strip()
         key, colon, value = content.partition(": ")
-        if colon and key in ("view", "macro", *_HEADER_KEYS) and key not in header:
+        if colon and key in ("view", "macro", "engines", *_HEADER_KEYS) and key not in header:
             header[key] = value
         elif content:
             notes.append(content)
@@ -102,18 +134,33 @@ def parse_sql_file(text: str, origin: str) -> SqlFile:
             mend="begin the file with -- view: (or -- macro:), -- mirrors:, -- grain:, -- units:",
         )
     sql = "\n".join(lines[start:]).strip().removesuffix(";")
-    parameters = tuple(p.strip() for p in (declared["parameters"] or "").split(",") if p.strip())
+    returns = declared["returns"] or ""
+    if returns and "view" in header:
+        raise StoreError(f"{origin}: a view has no result", mend="leave the -> out")
     return SqlFile(
         kind="view" if "view" in header else "macro",
         name=declared["name"],
-        parameters=parameters,
+        parameters=_listed(declared["parameters"] or ""),
         mirrors=header["mirrors"],
         grain=header["grain"],
         units=header["units"],
         notes=" ".join(notes),
         sql=sql,
-        tree=_one_select(sql, origin),
+        tree=_one_expression(sql, origin) if returns else _one_select(sql, origin),
+        returns=returns,
+        engines=_listed(header.get("engines", "duckdb" if returns else "")),
     )
+
+
+def _listed(text: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in text.split(",") if part.strip())
+
+
+def _one_expression(sql: str, origin: str) -> "exp.Query":
+    tree = _one_select(f"SELECT {sql}", origin)
+    if len(tree.selects) != 1 or any(value for part, value in tree.args.items() if part != "expressions"):
+        raise StoreError(f"{origin}: the body is not one expression", mend="keep one expression a file")
+    return tree
 
 
 def _one_select(sql: str, origin: str) -> "exp.Query":
@@ -145,7 +192,15 @@ def load_sql_files(folder: Traversable | None = None) -> list[SqlFile]:
     Args:
         folder: where to look; by default `sql/` inside the installed package, else `sql/` of the checkout.
     """
-    root = folder or _sql_folder()
+    return list(_shipped()) if folder is None else _load(folder)
+
+
+@cache
+def _shipped() -> tuple[SqlFile, ...]:
+    return tuple(_load(_sql_folder()))
+
+
+def _load(root: Traversable) -> list[SqlFile]:
     files = []
     for part in ("views", "macros"):
         for entry in sorted(root.joinpath(part).iterdir(), key=lambda entry: entry.name):
@@ -156,6 +211,9 @@ def load_sql_files(folder: Traversable | None = None) -> list[SqlFile]:
                         f"{part}/{entry.name} declares {file.kind} {file.name}", mend="name it so"
                     )
                 files.append(file)
+                shown = file.over_runs
+                if shown is not None and shown.name not in TABLES:
+                    files.append(shown)
     return order(files)
 
 
@@ -176,21 +234,24 @@ def order(files: Iterable[SqlFile]) -> list[SqlFile]:
         StoreError: a file reads what is neither a table nor another file, or files read in a circle.
     """
     by_name: dict[str, SqlFile] = {}
+    scalars: dict[str, SqlFile] = {}  # names of their own, beside those of tables; no file reads them
     stored = {table.stored.name for table in TABLES.values()} | NUMBER_TABLES.keys()
     for file in files:
-        if file.name in by_name or file.name in stored:
+        names = scalars if file.returns else by_name
+        if file.name in names or (not file.returns and file.name in stored):
             raise StoreError(f"{file.name} is declared twice", mend="choose another name")
-        by_name[file.name] = file
+        names[file.name] = file
     graph: dict[str, set[str]] = {}
-    for file in by_name.values():
+    for file in (*by_name.values(), *scalars.values()):
         unknown = sorted(file.references - by_name.keys() - TABLES.keys() - stored)
         if unknown:
             raise StoreError(
                 f"{file.name} reads {', '.join(unknown)}, which is unknown", mend="mend the name"
             )
-        graph[file.name] = set(file.references & by_name.keys())
+        if not file.returns:
+            graph[file.name] = set(file.references & by_name.keys())
     try:
-        return [by_name[name] for name in TopologicalSorter(graph).static_order()]
+        return [*map(by_name.__getitem__, TopologicalSorter(graph).static_order()), *scalars.values()]
     except CycleError as error:
         raise StoreError(
             f"views read in a circle: {' -> '.join(error.args[1])}", mend="cut the circle"
@@ -213,12 +274,12 @@ def create_views(
     for file in load_sql_files() if files is None else order(files):
         if only is not None and file.name not in only:
             continue
-        kind = {"view": "VIEW", "macro": "MACRO TABLE"}[file.kind]
+        kind = "VIEW" if file.kind == "view" else "MACRO" if file.returns else "MACRO TABLE"
         comment = file.comment.replace("'", "''")
         try:
             connection.execute(file.definition)
             connection.execute(f"COMMENT ON {kind} \"{file.name}\" IS '{comment}'")
-            for column in TABLES[file.name].columns if file.name in TABLES else ():
+            for column in TABLES[file.name].columns if file.shows_table else ():
                 meaning = column.meaning.replace("'", "''")
                 connection.execute(f'COMMENT ON COLUMN "{file.name}"."{column.name}" IS \'{meaning}\'')
         except duckdb.Error as error:

@@ -17,11 +17,12 @@ from wandb_warehouse.errors import BusyError, ConfigError, ProofError, StoreErro
 from wandb_warehouse.schema import SCHEMA_VERSION, TABLES, Table
 from wandb_warehouse.warehouse.build import Build
 from wandb_warehouse.warehouse.instance import open_private
-from wandb_warehouse.warehouse.lake.manifest import MANIFEST, SEGMENT_RUNS, VIEWS, Manifest
+from wandb_warehouse.warehouse.lake.manifest import MANIFEST, SEGMENT_RUNS, VIEWS, WIDE, Manifest
 from wandb_warehouse.warehouse.lake.reading import (
     columns_read,
     read_files,
     read_manifest,
+    read_wide,
     views_id,
     write_views,
 )
@@ -30,6 +31,7 @@ from wandb_warehouse.warehouse.lake.storage import LocalStorage, Storage
 from wandb_warehouse.warehouse.lock import WarehouseLock
 from wandb_warehouse.warehouse.numbering import insert_rows
 from wandb_warehouse.warehouse.proof import register_runs, statement
+from wandb_warehouse.warehouse.wide import WideView, to_json
 
 __all__ = ["Lake"]
 
@@ -139,12 +141,23 @@ class Lake:
         write_views(self._storage, manifest, work)
         self._clear(manifest, held)
 
+    def write_wide(self, work: Path, name: str, view: WideView | None) -> None:
+        """See `store.Store`: the list of wide views, then `views.duckdb` anew; no generation."""
+        manifest = read_manifest(self._storage)
+        if manifest is None:
+            raise StoreError(f"no lake at {self.name}", mend="run `wandb-warehouse sync` first")
+        others = [each for each in read_wide(self._storage) if each.name.lower() != name.lower()]
+        text = work / WIDE
+        text.write_text(to_json([*others, *([view] if view else [])]), encoding="utf-8")
+        self._storage.replace(text, WIDE)
+        write_views(self._storage, manifest, work)
+
     def share(self) -> None:
         """See `store.Store`."""
         manifest = read_manifest(self._storage)
         if isinstance(self._storage, LocalStorage):
             files = [file.path for file in manifest.files] if manifest else []
-            self._storage.share([*files, MANIFEST, VIEWS])
+            self._storage.share([*files, MANIFEST, VIEWS, WIDE])
 
     def _fill(self, connection: duckdb.DuckDBPyConnection, manifest: Manifest) -> None:
         """Bring into the build what the lake holds of the touched runs, and the tables beside runs whole."""
@@ -250,7 +263,7 @@ def _make_directory(storage: LocalStorage) -> None:
             f"cannot make the lake at {storage.name}: {error.strerror}",
             mend="create the directory above it or choose another --warehouse",
         ) from error
-    foreign = [name for name in entries if name not in {*TABLES, SEGMENT_RUNS, MANIFEST, VIEWS}]
+    foreign = [name for name in entries if name not in {*TABLES, SEGMENT_RUNS, MANIFEST, VIEWS, WIDE}]
     if foreign and MANIFEST not in entries:
         raise ConfigError(
             f"{storage.name} holds something else than a lake ({foreign[0]})",

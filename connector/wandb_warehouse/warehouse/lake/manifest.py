@@ -10,13 +10,15 @@ from wandb_warehouse.errors import CorruptStoreError, StoreError
 from wandb_warehouse.schema import TABLES, Table
 from wandb_warehouse.warehouse.instance import refuse_newer
 
-__all__ = ["FORMAT", "MANIFEST", "SEGMENT_RUNS", "VIEWS", "LakeFile", "LakeTable", "Manifest"]
+__all__ = ["FORMAT", "MANIFEST", "SEGMENT_RUNS", "VIEWS", "WIDE", "LakeFile", "LakeTable", "Manifest"]
 
 FORMAT = 1
 """Version of the layout and of the manifest; a newer one is refused."""
 
 MANIFEST = "manifest.json"
 VIEWS = "views.duckdb"
+WIDE = "wide_views.json"
+"""The wide views somebody made: no part of a generation, and kept by every sync."""
 
 SEGMENT_RUNS = "_segments"
 """Folder of the file that says which runs each file of a per-run table holds."""

@@ -10,10 +10,11 @@ from wandb_warehouse.schema import TABLES, Column, Table
 from wandb_warehouse.warehouse.build import STORAGE_VERSION
 from wandb_warehouse.warehouse.ddl import SQL_TYPES
 from wandb_warehouse.warehouse.instance import CATALOG, SETTINGS, reader_instance
-from wandb_warehouse.warehouse.lake.manifest import MANIFEST, VIEWS, LakeTable, Manifest
+from wandb_warehouse.warehouse.lake.manifest import MANIFEST, VIEWS, WIDE, LakeTable, Manifest
 from wandb_warehouse.warehouse.lake.storage import Storage
 from wandb_warehouse.warehouse.proof import statement
-from wandb_warehouse.warehouse.views import SqlFile, create_views, load_sql_files
+from wandb_warehouse.warehouse.views import create_views, load_sql_files
+from wandb_warehouse.warehouse.wide import WideView, create_wide_view, from_json
 
 __all__ = [
     "columns_read",
@@ -21,6 +22,7 @@ __all__ = [
     "open_lake",
     "read_files",
     "read_manifest",
+    "read_wide",
     "views_id",
     "write_views",
 ]
@@ -35,6 +37,16 @@ def read_manifest(storage: Storage) -> Manifest | None:
     """
     text = storage.read(MANIFEST)
     return None if text is None else Manifest.from_json(text, storage.name)
+
+
+def read_wide(storage: Storage) -> list[WideView]:
+    """The wide views that somebody made of a lake.
+
+    Raises:
+        CorruptStoreError: what says so cannot be understood.
+    """
+    text = storage.read(WIDE)
+    return [] if text is None else from_json(text, f"{storage.name}/{WIDE}")
 
 
 def quoted(text: str) -> str:
@@ -94,8 +106,7 @@ def open_lake(storage: Storage) -> tuple[duckdb.DuckDBPyConnection, list[str]]:
         storage.prepare(connection)
         connection.execute(f"ATTACH ':memory:' AS {CATALOG}")
         connection.execute(f"USE {CATALOG}")
-        _create_table_views(connection, manifest, storage.address)
-        create_views(connection, _views_beside_tables())
+        _create_all(connection, manifest, storage.address, read_wide(storage))
     except duckdb.Error as error:
         connection.close()
         raise CorruptStoreError(
@@ -123,8 +134,7 @@ def write_views(storage: Storage, manifest: Manifest, work: Path) -> None:
         storage.prepare(connection)
         connection.execute(f"ATTACH {quoted(str(path))} AS views (STORAGE_VERSION '{STORAGE_VERSION}')")
         connection.execute("USE views")
-        _create_table_views(connection, manifest, storage.view_path)
-        create_views(connection, _views_beside_tables())
+        _create_all(connection, manifest, storage.view_path, read_wide(storage))
         connection.execute(
             statement("lake/manifest_view", generation=str(manifest.generation), id=quoted(manifest.id))
         )
@@ -157,15 +167,34 @@ def views_id(storage: Storage, work: Path) -> str | None:
         copy.unlink()
 
 
-def _views_beside_tables() -> list[SqlFile]:
-    """The SQL files but those that show a table stored with numbers: the files of a lake hold the names."""
-    return [file for file in load_sql_files() if file.name not in TABLES]
+def _create_all(
+    connection: duckdb.DuckDBPyConnection,
+    manifest: Manifest,
+    path_of: Callable[[str], str],
+    wide: Iterable[WideView],
+) -> None:
+    """Create the tables' views, those of `sql/` and wide ones.
+
+    DuckDB opens what a view reads when the view is made, files far away among it: so all others are made over tables
+    without files, which the real ones replace.
+    """
+    connection.begin()  # one transaction: in a file, each statement would be flushed by itself
+    for table in TABLES.values():
+        nothing = columns_read(table, LakeTable(table.primary_key, {}, ()))
+        connection.execute(statement("lake/view_of_nothing", table=table.name, columns=nothing))
+    # A table stored with numbers has a view of its own elsewhere; the files of a lake hold the names.
+    names = create_views(connection, [file for file in load_sql_files() if not file.shows_table])
+    for view in wide:
+        if view.name.lower() not in {*names, *TABLES}:  # a newer version may have a view of that name
+            create_wide_view(connection, view)
+    _create_table_views(connection, manifest, path_of)
+    connection.commit()
 
 
 def _create_table_views(
     connection: duckdb.DuckDBPyConnection, manifest: Manifest, path_of: Callable[[str], str]
 ) -> None:
-    script = ["BEGIN"]  # one transaction: in a file, each would be flushed by itself
+    script = []
     for table in TABLES.values():
         held = manifest.tables.get(table.name)
         if held is None:
@@ -181,4 +210,4 @@ def _create_table_views(
             f'COMMENT ON COLUMN "{table.name}"."{column.name}" IS {quoted(column.meaning)}'
             for column in table.columns
         ]
-    connection.execute(";\n".join([*script, "COMMIT"]))
+    connection.execute(";\n".join(script))

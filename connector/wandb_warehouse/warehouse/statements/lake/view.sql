@@ -1,1 +1,1 @@
-CREATE VIEW "$table" AS SELECT $columns FROM $source
+CREATE OR REPLACE VIEW "$table" AS SELECT $columns FROM $source

@@ -1,2 +1,2 @@
 -- A table that this version knows and the lake does not hold yet.
-CREATE VIEW "$table" AS SELECT $columns WHERE false
+CREATE OR REPLACE VIEW "$table" AS SELECT $columns WHERE false
