@@ -7,15 +7,13 @@ from dataclasses import dataclass
 from wandb_warehouse.errors import OperationError
 from wandb_warehouse.operations import tree as t
 from wandb_warehouse.operations.language.resolving import Given, resolve
-from wandb_warehouse.operations.lowering.engines import Engine
+from wandb_warehouse.operations.lowering.engines import ENGINES, Engine
 from wandb_warehouse.operations.lowering.output import shown
 
 __all__ = ["VIEWS", "Operation", "Statement", "compile_operation"]
 
 VIEWS = ("config_values", "summary_values", "history_points")
 """Views that compiled operations read beside the tables."""
-
-ENGINES: dict[str, type[Engine]] = {"duckdb": Engine}
 
 
 @dataclass(frozen=True)
@@ -50,7 +48,7 @@ def compile_operation(text: str, dialect: str = "duckdb", *, given: Given | None
 
     Args:
         text: a program in the notation of W&B's query panels; docs/operations.md describes it.
-        dialect: the engine that will run the SQL: duckdb, postgres, spark, snowflake, bigquery, clickhouse or trino.
+        dialect: the engine that will run the SQL.
         given: the project the runs are of, and the ids that `run`, `run1`, ... stand for.
 
     Raises:
@@ -67,7 +65,7 @@ def compile_operation(text: str, dialect: str = "duckdb", *, given: Given | None
     """
     if dialect not in ENGINES:
         raise OperationError(f"unknown dialect {dialect}", mend=f"choose one of {', '.join(ENGINES)}")
-    engine = ENGINES[dialect]()
+    engine = Engine(dialect)
     statements = []
     for node in resolve(text, given):
         select = shown(node, engine)

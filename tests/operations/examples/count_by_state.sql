@@ -46,7 +46,7 @@ FROM (
         END
         THEN CASE
           WHEN NOT s.kind IS NULL OR NOT s2.run_id IS NULL
-          THEN CAST(JSON_EXTRACT(r.summary, '/state') AS TEXT)
+          THEN CAST(r.summary -> '/state' AS TEXT)
         END
         ELSE CASE
           WHEN NOT s.kind IS NULL OR NOT s2.run_id IS NULL

@@ -4,7 +4,7 @@
 SELECT
   CAST(CASE
     WHEN NOT s2.run_id IS NULL
-    THEN CAST(JSON_EXTRACT(f.summary, '/best_val_loss') AS TEXT)
+    THEN CAST(f.summary -> '/best_val_loss' AS TEXT)
     ELSE s.json
   END AS JSON) AS "value"
 FROM (

@@ -16,7 +16,7 @@ FROM (
       THEN NULL
       ELSE CASE
         WHEN NOT c2.run_id IS NULL
-        THEN CAST(JSON_EXTRACT(r.config, '/model_type') AS TEXT)
+        THEN CAST(r.config -> '/model_type' AS TEXT)
         ELSE c.json
       END
     END AS group_json,

@@ -1,10 +1,6 @@
 -- runs.config["lr"]
 SELECT
-  CAST(CASE
-    WHEN NOT c2.run_id IS NULL
-    THEN CAST(JSON_EXTRACT(r.config, '/lr') AS TEXT)
-    ELSE c.json
-  END AS JSON) AS "value"
+  CAST(CASE WHEN NOT c2.run_id IS NULL THEN CAST(r.config -> '/lr' AS TEXT) ELSE c.json END AS JSON) AS "value"
 FROM runs AS r
 LEFT JOIN config_values AS c
   ON c.entity = r.entity

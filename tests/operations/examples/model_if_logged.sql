@@ -24,9 +24,7 @@ SELECT
                 WHEN ABS(f2.size) >= 0.0001 AND ABS(f2.size) < 1000000000000000.0
                 THEN CAST(CAST(f2.size AS DOUBLE) AS TEXT)
                 WHEN NOT f2.size IS NULL
-                THEN ERROR(
-                  'a number below 0.0001 or from 1e15 on is written differently by SQL and by JavaScript'
-                )
+                THEN ERROR('a number as small or as large is written differently by SQL and by JavaScript')
               END
             END,
             'undefined'

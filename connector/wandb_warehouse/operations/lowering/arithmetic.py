@@ -54,7 +54,8 @@ def add(engine: Engine, left: Bound, right: Bound) -> Scalar:
     joined = exp.or_(
         *(each.kind.copy().isin(text("string"), text("list"), text("object")) for each in values), copy=False
     )
-    refused = engine.refuse("+ of a text joins texts; write Number(x) to add, or a template literal to join")
+    message = "+ of a text joins texts; write Number(x) to add, or a template literal to join"
+    refused = engine.refuse(message, "number", values[0].kind)
     return numeric(
         exp.Case().when(joined, refused, copy=False).else_(numbers.sql, copy=False), may_be_nan=True
     )

@@ -162,7 +162,7 @@ def json_value(engine: Engine, json: Sql) -> Value:
         return exp.Case(this=kind.copy()).when(text(ours), sql, copy=False)
 
     truth = exp.Case().when(
-        exp.cast(json.copy(), exp.DataType.build("TEXT"), copy=False).eq(text("true")),
+        engine.json_text(json).eq(text("true")),
         exp.Literal.number(1),
         copy=False,
     )
@@ -175,7 +175,7 @@ def json_value(engine: Engine, json: Sql) -> Value:
         kind,
         number,
         where("string", engine.unquoted(json)),
-        exp.cast(json.copy(), exp.DataType.build("TEXT"), copy=False),
+        engine.json_text(json),
     )
 
 

@@ -136,7 +136,8 @@ def _equal_values(engine: Engine, a: Value, b: Value) -> Sql:
         if each.is_object:
             kind = exp.Case().when(each.is_object(), text("object"), copy=False).else_(kind, copy=False)
         kinds.append(kind)
-    refused = engine.refuse("=== of two lists or objects asks for their identity, which SQL does not know")
+    message = "=== of two lists or objects asks for their identity, which SQL does not know"
+    refused = engine.refuse(message, "boolean", a.kind)
     same = (
         exp.Case(this=kinds[0].copy())
         .when(text("number"), exp.EQ(this=a.number.copy(), expression=b.number.copy()), copy=False)

@@ -74,7 +74,8 @@ def written(engine: Engine, bound: Bound) -> Scalar:
             absent = "NaN" if bound.may_be_nan else "undefined"
             return textual(exp.Coalesce(this=words, expressions=[text(absent)]))
         case Value(kind, number, words, json, is_object):
-            refused = engine.refuse("a list or an object has no text that SQL could write as JavaScript does")
+            message = "a list or an object has no text that SQL could write as JavaScript does"
+            refused = engine.refuse(message, "text", kind)
             case = (
                 exp.Case(this=kind.copy())
                 .when(text("string"), words.copy(), copy=False)
@@ -219,9 +220,8 @@ def of_no_list(engine: Engine, bound: Bound) -> Scalar:
     """The text of a value, for methods of which lists have their own."""
     if not isinstance(bound, Value):
         return textual(as_text(bound))
-    refused = engine.refuse(
-        "a list has this method, too, which SQL cannot say; in JavaScript it gives a list"
-    )
+    message = "a list has this method, too, which SQL cannot say; in JavaScript it gives a list"
+    refused = engine.refuse(message, "text", bound.kind)
     return textual(
         exp.Case()
         .when(bound.kind.copy().eq(text("list")), refused, copy=False)
