@@ -222,6 +222,11 @@ async def _truncate(fault: Fault, exchange: _Exchange) -> None:
     await exchange.start(status, len(body), headers)
     kept = body[: int(len(body) * fault.number(0.5))]
     await exchange.send({"type": "http.response.body", "body": kept, "more_body": True})
+    await _hang_up(exchange)
+
+
+async def _hang_up(exchange: _Exchange) -> None:
+    """Leave an answer unfinished."""
     if exchange.transport is not None:  # any other server hangs up by itself when an answer stays unfinished
         exchange.transport.close()
         await exchange.pause(_FAREWELL)
@@ -300,7 +305,9 @@ async def _big_body(fault: Fault, exchange: _Exchange) -> None:
         part = min(left, len(_FILLER))
         await exchange.send({"type": "http.response.body", "body": _FILLER[:part], "more_body": True})
         left -= part
-    if not left:
+    if left:
+        await _hang_up(exchange)
+    else:
         await exchange.send({"type": "http.response.body", "body": tail})
 
 
