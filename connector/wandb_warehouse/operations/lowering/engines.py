@@ -179,6 +179,14 @@ class Engine:
         """The shortest digits that give a double back."""
         return self._say("digits", sql)
 
+    def whole_digits(self, sql: Sql) -> Sql:
+        """The digits of a whole number."""
+        return self._say("whole_digits", sql)
+
+    def decoded(self, sql: Sql) -> Sql:
+        """The text that a JSON string holds."""
+        return self._say("decoded", sql)
+
     def number_text(self, sql: Sql) -> Sql:
         """A number as JavaScript writes it, for those whose digits SQL and JavaScript write alike."""
         size = exp.Abs(this=sql.copy())
@@ -198,7 +206,7 @@ class Engine:
         message = "a number as small or as large is written differently by SQL and by JavaScript"
         return (
             exp.Case()
-            .when(whole, self._say("whole_digits", sql), copy=False)
+            .when(whole, self.whole_digits(sql), copy=False)
             .when(usual, self.digits(sql), copy=False)
             .when(known, self.refuse(message, "text", sql), copy=False)
         )
