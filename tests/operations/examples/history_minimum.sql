@@ -1,16 +1,22 @@
 -- runs.map(r => run-history(r).map(row => row["loss"]).min())
 SELECT
-  CAST((
-    SELECT
-      MIN(CASE WHEN h.kind = 'number' THEN h.number END)
-    FROM history_points AS h
-    WHERE
-      h.entity = r.entity
-      AND h.project = r.project
-      AND h.run_id = r.run_id
-      AND h.key = 'loss'
-  ) AS DOUBLE) AS "value"
+  n.value AS "value"
 FROM runs AS r
+LEFT JOIN (
+  SELECT
+    h.entity AS of_n_0,
+    h.project AS of_n_1,
+    h.run_id AS of_n_2,
+    MIN(CASE WHEN h.kind = 'number' THEN h.number END) AS value
+  FROM history_points AS h
+  WHERE
+    h.key = 'loss'
+  GROUP BY
+    h.entity,
+    h.project,
+    h.run_id
+) AS n
+  ON n.of_n_0 = r.entity AND n.of_n_1 = r.project AND n.of_n_2 = r.run_id
 WHERE
   r.deleted_at IS NULL
 ORDER BY

@@ -193,6 +193,11 @@ class Scope:
     leaves: dict[tuple[str, str, str], str] = field(default_factory=dict)
     firsts: dict[t.Node, Bound] = field(default_factory=dict)
 
+    @property
+    def aliases(self) -> set[str]:
+        """Names of its sources."""
+        return {source.alias_or_name for source, _, _ in self.tables}
+
     def add(self, source: Sql, on: Sql | None = None, how: str = "") -> None:
         """Add a source: the first one stands in FROM, what it is joined on in WHERE."""
         if not self.tables and how != "LEFT":

@@ -94,8 +94,46 @@ def fold_of(lo: Lowerer, node: t.Fold, names: Names, scope: Scope) -> Bound:
     if relation.groups is not None:
         relation = wrap(lo, relation, node.of.type, Scope())[0]
     made = fold(lo.engine, node, relation.element, relation.order, [])
+    if (joined := _joined(lo, node, relation, made, scope)) is not None:
+        return joined
     query = relation.select(made.sql)
     return Scalar(made.type, query.subquery(copy=False), made.may_be_nan)
+
+
+_OF_NONE: dict[str, Sql] = {
+    "count": exp.Literal.number(0),
+    "total": exp.Literal.number(0),
+    "some": exp.false(),
+}
+"""What an aggregate gives of an empty list, where that is not NULL."""
+
+
+def _joined(lo: Lowerer, node: t.Fold, relation: Relation, made: Scalar, scope: Scope) -> Scalar | None:
+    """An aggregate for each run at once, joined to the SELECT that needs it; None where it needs more of that SELECT.
+
+    Every engine can do that. Subqueries that refer to the SELECT around them are not allowed everywhere.
+    """
+    correlated = relation.scope.correlated
+    theirs = {each.table for _, outer in correlated for each in outer.find_all(exp.Column)}
+    alone = _uncorrelated(relation)
+    if not correlated or not theirs <= scope.aliases or _free(alone.select(made.sql)):
+        return None
+    alias = lo.alias("n")
+    own = [
+        exp.alias_(ours.copy(), f"of_{alias}_{place}", copy=False)
+        for place, (ours, _) in enumerate(correlated)
+    ]
+    query = alone.select(*own, exp.alias_(made.sql, "value", copy=False))
+    query = query.group_by(*(ours.copy() for ours, _ in correlated), copy=False)
+    same = [
+        exp.EQ(this=column(f"of_{alias}_{place}", alias), expression=outer.copy())
+        for place, (_, outer) in enumerate(correlated)
+    ]
+    scope.add(query.subquery(alias, copy=False), exp.and_(*same, copy=False), "LEFT")
+    value: Sql = column("value", alias)
+    if (none := _OF_NONE.get(node.function)) is not None:
+        value = exp.Coalesce(this=value, expressions=[none.copy()])
+    return Scalar(made.type, value, made.may_be_nan)
 
 
 def top_fold(lo: Lowerer, node: t.Fold) -> exp.Select:

@@ -70,7 +70,8 @@ TABLES: dict[str, dict[str, str]] = {
         "item": "JSON_EXTRACT(_1, _2)",
         "object_of": "CAST(JSON_EXTRACT(_1, _2) AS TEXT)",
         "kind": "CASE WHEN NOT _1 IS NULL THEN CASE JSON_TYPE(_1) WHEN 'VARCHAR' THEN 'string'"
-        " WHEN 'BOOLEAN' THEN 'bool' WHEN 'ARRAY' THEN 'list' WHEN 'OBJECT' THEN 'object' WHEN 'NULL' THEN 'null' ELSE 'number' END END",
+        " WHEN 'BOOLEAN' THEN 'bool' WHEN 'ARRAY' THEN 'list' WHEN 'OBJECT' THEN 'object'"
+        " WHEN 'NULL' THEN 'null' ELSE 'number' END END",
         "unquoted": "JSON_EXTRACT_STRING(_1, '$')",
         "json_number": "CAST(_1 AS DOUBLE)",
         "json_text": "CAST(_1 AS TEXT)",
