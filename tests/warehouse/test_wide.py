@@ -253,8 +253,8 @@ def test_any_keys_make_one_valid_view(keys: list[str]) -> None:
             "INSERT INTO config_values VALUES ('e', 'p', 'r', ?, 'number', ?)",
             [[key, float(number)] for number, key in enumerate(keys)],
         )
-        assert len(connection.extract_statements(view.definition)) == 1
         create_wide_view(connection, view)
+        assert connection.execute("SHOW TABLES").fetchall() == [("config_values",), ("runs",), ("w",)]
         assert connection.execute(
             "SELECT * EXCLUDE (entity, project, run_id, run_name) FROM w"
         ).fetchall() == [tuple(float(number) for number in range(len(keys)))]
