@@ -144,7 +144,7 @@ def valid_name(name: str) -> str:
 def chosen_keys(patterns: Iterable[str], present: Iterable[str], of: Subject) -> list[str]:
     """Keys that patterns choose, in the order of the patterns, and in that of the alphabet for each.
 
-    A pattern is a key as it is, or a glob (`*`, `?`, `[...]`, upper and lower case apart). A key with a NUL is in no
+    A pattern is a key as it is, and a glob (`*`, `?`, `[...]`, upper and lower case apart). A key with a NUL is in no
     view: older DuckDBs could not read it.
 
     Raises:
@@ -157,7 +157,7 @@ def chosen_keys(patterns: Iterable[str], present: Iterable[str], of: Subject) ->
     known = sorted(key for key in present if "\0" not in key)
     chosen: dict[str, None] = {}
     for pattern in patterns:
-        found = [pattern] if pattern in known else [key for key in known if fnmatchcase(key, pattern)]
+        found = [key for key in known if key == pattern or fnmatchcase(key, pattern)]
         if not found:
             raise ConfigError(
                 f"no key of the {of} matches {pattern[:200]!r}",
