@@ -14,7 +14,8 @@ import httpx
 import pytest
 import uvicorn
 
-from wandb_warehouse.sandbox.faults import App, Fault, FaultMiddleware, FaultQueue, Message, Receive, Send
+from wandb_warehouse.sandbox.exchange import App, Message, Receive, Send
+from wandb_warehouse.sandbox.faults import Fault, FaultMiddleware, FaultQueue
 
 ANSWER = {"data": {"project": {"name": "p", "runs": ["r"] * 50}}}
 BODY = json.dumps(ANSWER).encode()

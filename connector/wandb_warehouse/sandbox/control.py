@@ -14,7 +14,8 @@ from wandb_warehouse.sandbox.switches import Switches
 if TYPE_CHECKING:
     import socket
 
-    from wandb_warehouse.sandbox.faults import App, Fault
+    from wandb_warehouse.sandbox.exchange import App
+    from wandb_warehouse.sandbox.faults import Fault
     from wandb_warehouse.sandbox.server import Recorded
     from wandb_warehouse.sandbox.store import Project, Run
 

@@ -20,24 +20,19 @@
 | changed | the real answer, its body made another by `change` | |
 """
 
-import asyncio
 import gzip
 import json
 import socket
 import struct
+import threading
 import zlib
-from collections.abc import Awaitable, Callable, MutableMapping
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
 from typing import Any
 
-from wandb_warehouse.sandbox.fault_queue import Fault, FaultQueue
+from wandb_warehouse.sandbox.exchange import App, Exchange, Message, Receive, Send
 
 __all__ = ["Fault", "FaultMiddleware", "FaultQueue"]
-
-Message = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
-App = Callable[[Message, Receive, Send], Awaitable[None]]
 
 
 _FAREWELL = 5.0  # seconds the server gets to notice that we hung up; it takes one turn of the loop
@@ -45,71 +40,84 @@ _LOGIN_WALL = "<!doctype html><title>Sign in</title><p>Sign in to continue.</p>"
 
 
 @dataclass(frozen=True)
-class _Exchange:
-    """A request to be answered or passed on: what the server handed over, and the application behind."""
+class Fault:
+    """One fault: its kind, what it strikes and how often.
 
-    app: App
-    scope: Message
-    receive: Receive
-    """For the application: gives the request body again."""
-    waiting: Receive
-    """For the middleware: the body is read, so it waits until the client goes."""
-    send: Send
+    `match` is a substring of the path or of the request body (operation names and fields are found there);
+    the empty one strikes everything. `times` counts down, -1 is for ever. `skip` matching requests pass
+    before. `retry_after` is sent along with `status`.
+    """
 
-    async def answer(
-        self, status: int, body: bytes, content_type: str, headers: dict[str, str] | None = None
-    ) -> None:
-        """Answer with a whole body of our own."""
-        await self.start(status, len(body), {"content-type": content_type, **(headers or {})})
-        await self.send({"type": "http.response.body", "body": body})
+    kind: str
+    match: str = ""
+    times: int = 1
+    value: float | str | None = None
+    retry_after: float | str | None = None
+    skip: int = 0
+    change: Callable[[bytes], bytes] | None = None
 
-    async def start(self, status: int, length: int, headers: dict[str, str]) -> None:
-        """Begin an answer that promises `length` bytes."""
-        pairs = [(name.encode("latin-1"), text.encode("latin-1")) for name, text in headers.items()]
-        pairs.append((b"content-length", str(length).encode()))
-        await self.send({"type": "http.response.start", "status": status, "headers": pairs})
+    def __post_init__(self) -> None:
+        if self.kind not in _KINDS:
+            raise ValueError(f"unknown fault {self.kind!r}; known are {', '.join(sorted(_KINDS))}")
+        if self.times == 0 or self.times < -1:
+            raise ValueError("times is a count, or -1 for ever")
+        if (self.change is None) == (self.kind == "changed"):
+            raise ValueError("`change` goes with the fault `changed`, and only with it")
 
-    async def collect(self) -> tuple[int, dict[str, str], bytes]:
-        """Status, headers without the length, and whole body of the application's answer."""
-        messages: list[Message] = []
+    def number(self, default: float) -> float:
+        """`value` as a number, or the kind's default."""
+        return default if self.value is None else float(self.value)
 
-        async def keep(message: Message) -> None:
-            messages.append(message)
 
-        await self.app(self.scope, self.receive, keep)
-        start = next(message for message in messages if message["type"] == "http.response.start")
-        headers = {
-            name.decode("latin-1").lower(): text.decode("latin-1") for name, text in start.get("headers", [])
-        }
-        headers.pop("content-length", None)
-        parts = (message.get("body", b"") for message in messages if message["type"] == "http.response.body")
-        return start["status"], headers, b"".join(parts)
+class FaultQueue:
+    """Faults waiting to strike, in the order they were injected; safe to use from several threads."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._waiting: list[Fault] = []
+        self._struck: list[Fault] = []
+
+    def inject(self, fault: Fault) -> None:
+        """Add a fault behind those that wait."""
+        with self._lock:
+            self._waiting.append(fault)
+
+    def clear(self) -> None:
+        """Forget the faults that wait and those that struck."""
+        with self._lock:
+            self._waiting.clear()
+            self._struck.clear()
 
     @property
-    def is_over(self) -> bool:
-        """Whether the client has gone, as far as the connection tells."""
-        return self.transport is not None and self.transport.is_closing()
+    def struck(self) -> list[Fault]:
+        """Faults carried out so far, one entry for each time."""
+        with self._lock:
+            return list(self._struck)
 
     @property
-    def transport(self) -> asyncio.Transport | None:
-        """Connection to the client, where the object behind `send` has one."""
-        return getattr(getattr(self.send, "__self__", None), "transport", None)
+    def waiting(self) -> list[Fault]:
+        """Faults still to strike."""
+        with self._lock:
+            return list(self._waiting)
 
-    async def pause(self, seconds: float) -> bool:
-        """Wait; False as soon as the client has gone, so that no answer outlives its reader."""
-        loop = asyncio.get_running_loop()
-        end = loop.time() + seconds
-        while (left := end - loop.time()) > 0:
-            try:
-                message = await asyncio.wait_for(self.waiting(), left)
-            except TimeoutError:
-                break
-            if message["type"] == "http.disconnect":
-                return False
-        return True
+    def take(self, path: str, text: str) -> Fault | None:
+        """First fault that matches a request's path or text, counted down by one."""
+        with self._lock:
+            for place, fault in enumerate(self._waiting):
+                if fault.match in path or fault.match in text:
+                    if fault.skip:
+                        self._waiting[place] = replace(fault, skip=fault.skip - 1)
+                        continue
+                    if fault.times == 1:
+                        del self._waiting[place]
+                    elif fault.times > 1:
+                        self._waiting[place] = replace(fault, times=fault.times - 1)
+                    self._struck.append(fault)
+                    return fault
+        return None
 
 
-async def _status(fault: Fault, exchange: _Exchange) -> None:
+async def _status(fault: Fault, exchange: Exchange) -> None:
     status = int(fault.number(500))
     headers = {} if fault.retry_after is None else {"retry-after": str(fault.retry_after)}
     body = json.dumps({"error": f"injected answer with status {status}"}).encode()
@@ -117,7 +125,7 @@ async def _status(fault: Fault, exchange: _Exchange) -> None:
     await exchange.answer(status, body, "application/json", headers)
 
 
-async def _rate_limit(fault: Fault, exchange: _Exchange) -> None:
+async def _rate_limit(fault: Fault, exchange: Exchange) -> None:
     value = str(1 if fault.value is None else fault.value)
     headers = {"retry-after": value}
     if value.startswith("reset:"):
@@ -129,7 +137,7 @@ async def _rate_limit(fault: Fault, exchange: _Exchange) -> None:
     await exchange.answer(429, b'{"error": "rate limit exceeded"}', "application/json", headers)
 
 
-async def _reset(_fault: Fault, exchange: _Exchange) -> None:
+async def _reset(_fault: Fault, exchange: Exchange) -> None:
     transport = exchange.transport
     if transport is None:
         raise RuntimeError("a reset needs the server's transport: see FaultMiddleware")
@@ -140,7 +148,7 @@ async def _reset(_fault: Fault, exchange: _Exchange) -> None:
     await exchange.pause(_FAREWELL)
 
 
-async def _truncate(fault: Fault, exchange: _Exchange) -> None:
+async def _truncate(fault: Fault, exchange: Exchange) -> None:
     status, headers, body = await exchange.collect()
     await exchange.start(status, len(body), headers)
     kept = body[: int(len(body) * fault.number(0.5))]
@@ -148,14 +156,14 @@ async def _truncate(fault: Fault, exchange: _Exchange) -> None:
     await _hang_up(exchange)
 
 
-async def _hang_up(exchange: _Exchange) -> None:
+async def _hang_up(exchange: Exchange) -> None:
     """Leave an answer unfinished."""
     if exchange.transport is not None:  # any other server hangs up by itself when an answer stays unfinished
         exchange.transport.close()
         await exchange.pause(_FAREWELL)
 
 
-async def _gzip_cut(fault: Fault, exchange: _Exchange) -> None:
+async def _gzip_cut(fault: Fault, exchange: Exchange) -> None:
     status, headers, body = await exchange.collect()
     packed = gzip.compress(body, mtime=0)
     kept = packed[: int(len(packed) * fault.number(0.5))]
@@ -163,12 +171,12 @@ async def _gzip_cut(fault: Fault, exchange: _Exchange) -> None:
     await exchange.send({"type": "http.response.body", "body": kept})
 
 
-async def _html(fault: Fault, exchange: _Exchange) -> None:
+async def _html(fault: Fault, exchange: Exchange) -> None:
     page = _LOGIN_WALL if fault.value is None else str(fault.value)
     await exchange.answer(200, page.encode(), "text/html; charset=utf-8")
 
 
-async def _graphql_error(fault: Fault, exchange: _Exchange) -> None:
+async def _graphql_error(fault: Fault, exchange: Exchange) -> None:
     data = None
     if fault.value == "partial":
         _, _, body = await exchange.collect()
@@ -178,7 +186,7 @@ async def _graphql_error(fault: Fault, exchange: _Exchange) -> None:
     await exchange.answer(200, json.dumps(answer).encode(), "application/json")
 
 
-async def _project_null(_fault: Fault, exchange: _Exchange) -> None:
+async def _project_null(_fault: Fault, exchange: Exchange) -> None:
     _, _, body = await exchange.collect()
     fields = _data_of(body) or {"project": None}
     await exchange.answer(200, json.dumps({"data": dict.fromkeys(fields)}).encode(), "application/json")
@@ -193,12 +201,12 @@ def _data_of(body: bytes) -> dict[str, Any] | None:
     return data if isinstance(data, dict) else None
 
 
-async def _slow(fault: Fault, exchange: _Exchange) -> None:
+async def _slow(fault: Fault, exchange: Exchange) -> None:
     if await exchange.pause(fault.number(1.0)):
         await exchange.app(exchange.scope, exchange.receive, exchange.send)
 
 
-async def _drip(fault: Fault, exchange: _Exchange) -> None:
+async def _drip(fault: Fault, exchange: Exchange) -> None:
     status, headers, body = await exchange.collect()
     await exchange.start(status, len(body), headers)
     for place in range(len(body)):
@@ -213,12 +221,12 @@ async def _drip(fault: Fault, exchange: _Exchange) -> None:
             return
 
 
-async def _expired_url(_fault: Fault, exchange: _Exchange) -> None:
+async def _expired_url(_fault: Fault, exchange: Exchange) -> None:
     document = b"<Error><Code>AccessDenied</Code><Message>Request has expired</Message></Error>"
     await exchange.answer(403, document, "application/xml")
 
 
-async def _big_body(fault: Fault, exchange: _Exchange) -> None:
+async def _big_body(fault: Fault, exchange: Exchange) -> None:
     head, tail = b'{"data": "', b'"}'
     size = max(int(fault.number(64 * 2**20)), len(head) + len(tail))
     await exchange.start(200, size, {"content-type": "application/json"})
@@ -234,7 +242,7 @@ async def _big_body(fault: Fault, exchange: _Exchange) -> None:
         await exchange.send({"type": "http.response.body", "body": tail})
 
 
-async def _gzip_bomb(fault: Fault, exchange: _Exchange) -> None:
+async def _gzip_bomb(fault: Fault, exchange: Exchange) -> None:
     size = int(fault.number(256 * 2**20))
     packer = zlib.compressobj(1, wbits=16 + zlib.MAX_WBITS)
     parts = [packer.compress(b'{"data": "')]
@@ -243,11 +251,11 @@ async def _gzip_bomb(fault: Fault, exchange: _Exchange) -> None:
     await exchange.answer(200, body, "application/json", {"content-encoding": "gzip"})
 
 
-async def _redirect(fault: Fault, exchange: _Exchange) -> None:
+async def _redirect(fault: Fault, exchange: Exchange) -> None:
     await exchange.answer(302, b"", "text/plain", {"location": str(fault.value)})
 
 
-async def _headers(fault: Fault, exchange: _Exchange) -> None:
+async def _headers(fault: Fault, exchange: Exchange) -> None:
     status, headers, body = await exchange.collect()
     for line in str(fault.value).splitlines():
         name, _, text = line.partition(":")
@@ -256,7 +264,7 @@ async def _headers(fault: Fault, exchange: _Exchange) -> None:
     await exchange.send({"type": "http.response.body", "body": body})
 
 
-async def _changed(fault: Fault, exchange: _Exchange) -> None:
+async def _changed(fault: Fault, exchange: Exchange) -> None:
     status, headers, body = await exchange.collect()
     if fault.change is not None:
         body = fault.change(body)
@@ -266,7 +274,7 @@ async def _changed(fault: Fault, exchange: _Exchange) -> None:
 
 _WITHOUT_BODY = frozenset({204, 304})
 _FILLER = b"x" * 65_536
-_KINDS: dict[str, Callable[[Fault, _Exchange], Awaitable[None]]] = {
+_KINDS: dict[str, Callable[[Fault, Exchange], Awaitable[None]]] = {
     "status": _status,
     "rate_limit": _rate_limit,
     "reset": _reset,
@@ -304,7 +312,7 @@ class FaultMiddleware:
             return
         body = await _request_body(receive)
         fault = self.queue.take(scope["path"], body.decode("utf-8", "replace"))
-        exchange = _Exchange(self.app, scope, _replay(body, receive), receive, send)
+        exchange = Exchange(self.app, scope, _replay(body, receive), receive, send)
         if fault is None:
             await self.app(scope, exchange.receive, send)
         else:

@@ -159,7 +159,7 @@ TABLES: dict[str, dict[str, str]] = {
         "instant": "TIMESTAMP_MILLIS(CAST(_1 AS BIGINT))",
         # Sessions show times in their own zone: UTC is asked of them.
         "day_text": "DATE_FORMAT(_1, 'EEE MMM dd yyyy')",
-        "iso_text": "DATE_FORMAT(_1, 'yyyy-MM-dd''T''HH:mm:ss.SSS''Z''')",
+        "iso_text": "CONCAT(DATE_FORMAT(_1, 'yyyy-MM-dd'), 'T', DATE_FORMAT(_1, 'HH:mm:ss.SSS'), 'Z')",
         "year": "EXTRACT(YEAR FROM _1)",
         "month": "EXTRACT(MONTH FROM _1)",
         "day": "EXTRACT(DAY FROM _1)",
