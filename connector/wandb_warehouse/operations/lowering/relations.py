@@ -236,6 +236,8 @@ class Relation:
 
     def select(self, *columns: Sql, ordered: bool = False) -> exp.Select:
         """The SELECT of these columns."""
+        if ordered and self.order and self.having:
+            return self._ordered_outside(columns)
         query = self.scope.select(*columns)
         if self.groups is not None:
             query = query.group_by(*(each.copy() for each in self.groups), copy=False)
@@ -244,6 +246,21 @@ class Relation:
         if ordered and self.order:
             query = query.order_by(*(key.ordered for key in self.order), copy=False)
         return query
+
+    def _ordered_outside(self, columns: Sequence[Sql]) -> exp.Select:
+        """The SELECT around the one with HAVING: not every engine orders the groups it keeps by what is not shown."""
+        keys = [
+            exp.alias_(key.sql.copy(), f"order_{place}", copy=False) for place, key in enumerate(self.order)
+        ]
+        inner = self.select(*columns, *keys).subquery("kept", copy=False)
+        shown = [exp.column(each.args["alias"].copy(), table="kept") for each in columns]
+        order = [
+            exp.Ordered(
+                this=column(f"order_{place}", "kept"), desc=key.descending, nulls_first=key.missing_first
+            )
+            for place, key in enumerate(self.order)
+        ]
+        return exp.select(*shown, copy=False).from_(inner, copy=False).order_by(*order, copy=False)
 
     def place(self) -> Sql:
         """The element's place in the order, from 1."""
