@@ -15,11 +15,25 @@ LEFT JOIN summary_values AS s
   AND s.run_id = r.run_id
   AND s.key = 'accuracy'
 WHERE
-  r.deleted_at IS NULL AND NOT (
-    s.number IS NULL
+  r.deleted_at IS NULL
+  AND (
+    NOT (
+      s.number IS NULL
+    ) OR NOT (
+      s.text IS NULL
+    )
   )
 ORDER BY
-  s.number DESC,
+  CASE
+    WHEN COUNT(CASE WHEN s.kind IN ('number', 'bool') THEN 1 END) OVER () > 0
+    THEN s.number
+  END DESC,
+  CASE
+    WHEN NOT (
+      COUNT(CASE WHEN s.kind IN ('number', 'bool') THEN 1 END) OVER () > 0
+    )
+    THEN s.text
+  END DESC,
   r.created_at ASC,
   r.entity ASC,
   r.project ASC,

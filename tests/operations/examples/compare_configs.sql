@@ -57,16 +57,22 @@ FROM (
         THEN c.json
       END
     ) AS e2_json,
-    MAX(
-      CASE
-        WHEN c.entity = f.entity AND c.project = f.project AND c.run_id = f.run_id
-        THEN c.json
-      END
-    ) IS DISTINCT FROM MAX(
-      CASE
-        WHEN c.entity = f2.entity AND c.project = f2.project AND c.run_id = f2.run_id
-        THEN c.json
-      END
+    NULLIF(
+      MAX(
+        CASE
+          WHEN c.entity = f.entity AND c.project = f.project AND c.run_id = f.run_id
+          THEN c.json
+        END
+      ),
+      'null'
+    ) IS DISTINCT FROM NULLIF(
+      MAX(
+        CASE
+          WHEN c.entity = f2.entity AND c.project = f2.project AND c.run_id = f2.run_id
+          THEN c.json
+        END
+      ),
+      'null'
     ) AS e3_value
   FROM (
     SELECT

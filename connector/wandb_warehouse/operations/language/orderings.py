@@ -121,20 +121,43 @@ def _best(
 ) -> t.Node:
     element = closure.arrow.parameters[1]
     type_ = t.element_of(of.type)
+    # Whether texts are compared as texts depends on all elements; that is asked of a list that stands by itself.
+    by_itself = isinstance(_root(of), t.AllRuns)
 
-    def key(variable: t.Variable) -> t.Node:
+    def keys(variable: t.Variable) -> list[t.Node]:
         node = r.expression(value, {**closure.names, element: variable})
-        return node if node.type == t.TEXT else r.number(node)
+        if node.type == t.VALUE and by_itself:
+            return [
+                t.Apply("order_number", (node,), type=t.NUMBER, span=span),
+                t.Apply("order_text", (node,), type=t.TEXT, span=span),
+            ]
+        return [node if node.type == t.TEXT else r.number(node)]
+
+    def present(variable: t.Variable) -> t.Node:
+        node = r.expression(value, {**closure.names, element: variable})
+        tests = [node] if node.type == t.TEXT else [r.number(node)]
+        tests += [r.scalar_text(node)] if node.type == t.VALUE and by_itself else []
+        there = [
+            t.Apply(
+                "not", (t.Apply("missing", (test,), type=t.BOOLEAN, span=span),), type=t.BOOLEAN, span=span
+            )
+            for test in tests
+        ]
+        return there[0] if len(there) == 1 else t.Apply("or", tuple(there), type=t.BOOLEAN, span=span)
 
     kept, sorted_by = (t.Variable(element, type=type_, span=span) for _ in range(2))
-    missing = t.Apply("missing", (key(kept),), type=t.BOOLEAN, span=span)
-    present = t.Apply("not", (missing,), type=t.BOOLEAN, span=span)
-    elements: t.Node = t.Filter(of, kept, present, type=t.list_of(type_), span=span)
+    elements: t.Node = t.Filter(of, kept, present(kept), type=t.list_of(type_), span=span)
     if operator in ("<=", ">="):
         elements = t.Reverse(elements, type=elements.type, span=span)
     descends = operator in (">", ">=")
-    ordered = t.Sort(elements, sorted_by, ((key(sorted_by), descends),), type=elements.type, span=span)
-    return t.First(ordered, type=type_, span=span)
+    ordered = tuple((key, descends) for key in keys(sorted_by))
+    return t.First(t.Sort(elements, sorted_by, ordered, type=elements.type, span=span), type=type_, span=span)
+
+
+def _root(of: t.Node) -> t.Node:
+    while isinstance(of, t.Filter | t.Sort | t.Reverse | t.Slice | t.Unique):
+        of = of.of
+    return of
 
 
 def _total(

@@ -61,13 +61,8 @@ def is_null(sql: Sql) -> Sql:
 
 def operand(sql: Sql) -> Sql:
     """An expression as an operand: in brackets where it is none of one piece."""
-    loose = (exp.Binary, exp.Unary, exp.Connector, exp.Between, exp.In)
-    bare = (exp.Column, exp.Literal, exp.Func, exp.Paren, exp.Dot)
-    return (
-        exp.paren(sql.copy(), copy=False)
-        if isinstance(sql, loose) and not isinstance(sql, bare)
-        else sql.copy()
-    )
+    loose = isinstance(sql, exp.Binary | exp.Unary | exp.Connector | exp.Between | exp.In)
+    return exp.paren(sql) if loose and not isinstance(sql, exp.Paren | exp.Dot) else sql.copy()
 
 
 def negated(sql: Sql) -> Sql:

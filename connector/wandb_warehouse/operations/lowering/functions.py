@@ -25,6 +25,7 @@ from wandb_warehouse.operations.lowering.relations import (
     Scalar,
     Sql,
     Value,
+    text,
 )
 
 if TYPE_CHECKING:
@@ -56,6 +57,26 @@ def _if(engine: Engine, condition: Bound, then: Bound, otherwise: Bound) -> Boun
         lambda: case(*(each.is_object() if each.is_object else exp.false() for each in (a, b))),
         lambda: case(*(each.object_json() if each.object_json else exp.Null() for each in (a, b))),
     )
+
+
+def _order_number(engine: Engine, bound: Bound) -> Scalar:
+    """What elements are compared by: numbers, where one of them is a number or a boolean."""
+    number = as_number(engine, bound)
+    return numeric(exp.Case().when(_numeric_among(bound), number, copy=False))
+
+
+def _order_text(engine: Engine, bound: Bound) -> Scalar:
+    """What elements are compared by where all of them are texts."""
+    return textual(
+        exp.Case().when(exp.Not(this=exp.paren(_numeric_among(bound))), as_text(bound), copy=False)
+    )
+
+
+def _numeric_among(bound: Bound) -> Sql:
+    assert isinstance(bound, Value)
+    numbers_ = exp.In(this=bound.kind.copy(), expressions=[text("number"), text("bool")])
+    counted = exp.Count(this=exp.Case().when(numbers_, exp.Literal.number(1), copy=False))
+    return exp.GT(this=exp.Window(this=counted), expression=exp.Literal.number(0))
 
 
 def _moment(build: str) -> Callable[[Engine, Bound], Scalar]:
@@ -125,6 +146,8 @@ FUNCTIONS: dict[str, Callable[..., Bound | Sql]] = {
     "smallest": numbers.extreme("least"),
     # Any
     "if": _if,
+    "order_number": _order_number,
+    "order_text": _order_text,
     "kind": lambda e, a: textual(as_value(e, a).kind.copy()),
     "typeof": texts.typeof,
     # Texts

@@ -45,6 +45,9 @@ Names = Mapping[t.Variable, Bound]
 
 _VIEWS = {"config": "config_values", "summary": "summary_values", "history": "history_points"}
 
+_SMALL = 30
+"""Nodes of a condition that may as well be said again."""
+
 _LISTS: dict[type[t.Node], Callable[..., Relation]] = {**SOURCES, **STAGES}
 
 
@@ -81,7 +84,10 @@ class Lowerer:
             case t.Written(text=line):
                 return self.bound(line, names, scope)
             case t.Apply(function=function, arguments=arguments):
-                return self._apply(function, [self.bound(each, names, scope) for each in arguments])
+                bounds = [self.bound(each, names, scope) for each in arguments]
+                if function == "if" and node.type == t.VALUE:
+                    bounds[0] = self._hoisted(bounds[0], scope)
+                return self._apply(function, bounds)
             case t.Attribute(of=of, name=name):
                 return self._attribute(self.bound(of, names, scope), name, node.type)
             case t.Entry(of=of, source=source, key=key):
@@ -136,6 +142,16 @@ class Lowerer:
         return (
             Scalar(t.BOOLEAN, cast("Sql", made)) if isinstance(made, exp.Expression) else cast("Bound", made)
         )
+
+    def _hoisted(self, condition: Bound, scope: Scope) -> Bound:
+        """A condition as a column: a value of four parts asks for it four times, and one within another sixteen."""
+        if not isinstance(condition, Scalar) or not scope.tables or len(list(condition.sql.walk())) < _SMALL:
+            return condition
+        alias = self.alias("v")
+        query = exp.select(exp.alias_(condition.sql, "holds", copy=False), copy=False)
+        name = exp.TableAlias(this=exp.to_identifier(alias))
+        scope.add(exp.Lateral(this=query.subquery(copy=False), alias=name))
+        return Scalar(t.BOOLEAN, column("holds", alias))
 
     def _attribute(self, of: Bound, name: str, type_: t.Type) -> Bound:
         match of:

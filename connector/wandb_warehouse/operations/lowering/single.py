@@ -91,7 +91,13 @@ def fold_of(lo: Lowerer, node: t.Fold, names: Names, scope: Scope) -> Bound:
         return fold(lo.engine, node, element, [], conditions)
     key = driving_key(node)
     relation = _driven(lo, node.of, key, names) if key else lo.relation(node.of, names)
-    if relation.groups is not None:
+    if isinstance(relation.element, Grouped):
+        # Groups are only counted; what they hold has no columns.
+        scope_of_groups = Scope()
+        one = relation.select(exp.alias_(exp.Literal.number(1), "one", copy=False))
+        scope_of_groups.add(one.subquery(lo.alias("t"), copy=False))
+        relation = Relation(scope_of_groups, relation.element, [])
+    elif relation.groups is not None:
         relation = wrap(lo, relation, node.of.type, Scope())[0]
     made = fold(lo.engine, node, relation.element, relation.order, [])
     if (joined := _joined(lo, node, relation, made, scope)) is not None:

@@ -187,13 +187,18 @@ def differences(lo: Lowerer, node: t.Differences, names: Names, scope: Scope) ->
         Value(part("kind", each), part("number", each), part("text", each), part("json", each))
         for each in held
     )
-    differs = Scalar(t.BOOLEAN, exp.NullSafeNEQ(this=left.json.copy(), expression=right.json.copy()))
+    differs = Scalar(t.BOOLEAN, exp.NullSafeNEQ(this=_known(left.json), expression=_known(right.json)))
     record = RecordValue({"key": Scalar(t.TEXT, key), "left": left, "right": right, "differs": differs})
     made = (exp.alias_(sql.copy(), name, copy=False) for name, sql in export(record).items())
     query = inner.select(*made).group_by(key)
     out = lo.alias("d")
     scope.add(query.subquery(out, copy=False), exp.true() if scope.tables else None)
     return Relation(scope, rebuilt(t.element_of(node.type), scope, out), [Key(column("e0_value", out))])
+
+
+def _known(json: Sql) -> Sql:
+    """JSON, NULL where it is null: both are missing."""
+    return exp.Nullif(this=json.copy(), expression=text("null"))
 
 
 def variable(lo: Lowerer, node: t.Variable, names: Names, scope: Scope) -> Relation:
