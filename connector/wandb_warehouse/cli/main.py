@@ -16,6 +16,7 @@ from wandb_warehouse.cli.operations import ops
 from wandb_warehouse.cli.planning import plan
 from wandb_warehouse.cli.reading import query, status
 from wandb_warehouse.cli.render import printable
+from wandb_warehouse.cli.runs import runs
 from wandb_warehouse.cli.sandbox import sandbox
 from wandb_warehouse.cli.signals import STOPPED, unwinding
 from wandb_warehouse.cli.syncing import sync
@@ -62,7 +63,7 @@ def cli(context: click.Context, *, debug: bool) -> None:
         context.exit(2)
 
 
-for command in (sync, plan, status, query, ops, views, verify, doctor, demo, sandbox):
+for command in (sync, plan, status, query, ops, runs, views, verify, doctor, demo, sandbox):
     cli.add_command(command)
 
 

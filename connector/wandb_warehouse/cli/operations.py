@@ -17,7 +17,7 @@ from wandb_warehouse.errors import ConfigError
 if TYPE_CHECKING:
     from wandb_warehouse.operations import Given, Operation, Statement
 
-__all__ = ["ops"]
+__all__ = ["Bounds", "ops", "project_of", "write_results"]
 
 _TABLE_ROWS = 500
 
@@ -76,16 +76,13 @@ def ops(
         click.echo(operation.sql)
         return
     most = _TABLE_ROWS if form == "table" and limit is None else limit
-    _write(operation, _Bounds(warehouse, form, safe, most, timeout))
+    write_results(operation, Bounds(warehouse, form, safe, most, timeout))
 
 
 def _given(warehouse: Path | str, project: str | None, runs: tuple[str, ...], *, look: bool) -> "Given":
     """What the options give a program; with `look`, ids are looked up, so that a wrong one is told."""
     from wandb_warehouse.operations import Given
 
-    entity, _, name = (project or "").partition("/")
-    if project is not None and (not entity or not name or "/" in name):
-        raise ConfigError(f"--project {project} names no project", mend="give it as ENTITY/PROJECT")
     named: dict[str, str] = {}
     for place, each in enumerate(runs, 1):
         key, equals, run = each.rpartition("=")
@@ -95,7 +92,17 @@ def _given(warehouse: Path | str, project: str | None, runs: tuple[str, ...], *,
         named |= (
             {key: wanted} if equals else {f"run{place}": wanted, **({"run": wanted} if place == 1 else {})}
         )
-    return Given((entity, name) if project else None, named)
+    return Given(project_of(project), named)
+
+
+def project_of(given: str | None) -> tuple[str, str] | None:
+    """Entity and project that `ENTITY/PROJECT` names; None where nothing is given."""
+    if given is None:
+        return None
+    entity, _, name = given.partition("/")
+    if not entity or not name or "/" in name:
+        raise ConfigError(f"{given} names no project", mend="give it as ENTITY/PROJECT")
+    return entity, name
 
 
 def _found(warehouse: Path | str, run: str, project: str | None) -> str:
@@ -117,17 +124,18 @@ def _found(warehouse: Path | str, run: str, project: str | None) -> str:
 
 
 @dataclass(frozen=True)
-class _Bounds:
+class Bounds:
     """How results are read and written."""
 
     warehouse: Path | str
     form: Format
     safe: bool
     limit: int | None
-    timeout: float
+    timeout: float = 3600
 
 
-def _write(operation: "Operation", bounds: _Bounds) -> None:
+def write_results(operation: "Operation", bounds: Bounds) -> None:
+    """Run a compiled operation and write what it gives."""
     many = len(operation.statements) > 1
     if many and bounds.form in ("csv", "ndjson"):
         mend = "end the program with one expression, or take --format json"
@@ -148,7 +156,7 @@ def _write(operation: "Operation", bounds: _Bounds) -> None:
 
 
 @contextmanager
-def _rows(statement: "Statement", bounds: _Bounds) -> Iterator[tuple[list[str], Iterator[list[Any]]]]:
+def _rows(statement: "Statement", bounds: Bounds) -> Iterator[tuple[list[str], Iterator[list[Any]]]]:
     from wandb_warehouse.operations import VIEWS
     from wandb_warehouse.warehouse import stream_query
 

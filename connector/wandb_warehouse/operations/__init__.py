@@ -6,5 +6,6 @@ A text is read (`language`) into a syntax tree, resolved and typed (`resolving`)
 
 from wandb_warehouse.operations.compiling import VIEWS, Operation, Statement, compile_operation
 from wandb_warehouse.operations.language.resolving import Given
+from wandb_warehouse.operations.selecting import compile_runs
 
-__all__ = ["VIEWS", "Given", "Operation", "Statement", "compile_operation"]
+__all__ = ["VIEWS", "Given", "Operation", "Statement", "compile_operation", "compile_runs"]

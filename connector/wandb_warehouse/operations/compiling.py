@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from wandb_warehouse.errors import OperationError
 from wandb_warehouse.operations import tree as t
@@ -10,7 +11,10 @@ from wandb_warehouse.operations.language.resolving import Given, resolve
 from wandb_warehouse.operations.lowering.engines import ENGINES, Engine
 from wandb_warehouse.operations.lowering.output import shown
 
-__all__ = ["VIEWS", "Operation", "Statement", "compile_operation"]
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+__all__ = ["VIEWS", "Operation", "Statement", "compile_nodes", "compile_operation"]
 
 VIEWS = ("config_values", "summary_values", "history_points")
 """Views that compiled operations read beside the tables."""
@@ -63,11 +67,16 @@ def compile_operation(text: str, dialect: str = "duckdb", *, given: Given | None
     WHERE
       r.deleted_at IS NULL;
     """
+    return compile_nodes(resolve(text, given), dialect)
+
+
+def compile_nodes(nodes: Sequence[t.Node], dialect: str) -> Operation:
+    """Compile resolved nodes, one statement each."""
     if dialect not in ENGINES:
         raise OperationError(f"unknown dialect {dialect}", mend=f"choose one of {', '.join(ENGINES)}")
     engine = Engine(dialect)
     statements = []
-    for node in resolve(text, given):
+    for node in nodes:
         select = shown(node, engine)
         sql = select.query.sql(dialect=engine.dialect, pretty=True)
         statements.append(Statement(sql, _described(node.type), select.is_text, select.json))

@@ -128,6 +128,10 @@ class Engine:
         """The timestamp of milliseconds since 1970."""
         return self._say("instant", milliseconds)
 
+    def moment(self, words: Sql) -> Sql:
+        """The timestamp that a text with its zone writes."""
+        return self._say("moment", words)
+
     def day_text(self, moment: Sql) -> Sql:
         """As `Thu Nov 26 2026`."""
         return self._say("day_text", moment)

@@ -79,6 +79,42 @@ def _numeric_among(bound: Bound) -> Sql:
     return exp.GT(this=exp.Window(this=counted), expression=exp.Literal.number(0))
 
 
+def _rank(engine: Engine, bound: Bound) -> Scalar:
+    """Where a value stands by its kind, as MongoDB orders kinds; NaN above every number."""
+    value = as_value(engine, bound)
+    nan = exp.Is(this=value.number.copy(), expression=exp.Null())
+    case = exp.Case(this=value.kind.copy())
+    number = exp.Case().when(nan, exp.Literal.number(2), copy=False).else_(exp.Literal.number(1), copy=False)
+    case = case.when(text("number"), number, copy=False)
+    for place, kind in ((3, "string"), (5, "list"), (6, "bool")):
+        case = case.when(text(kind), exp.Literal.number(place), copy=False)
+    if value.is_object:
+        case = exp.Case().when(value.is_object(), exp.Literal.number(4), copy=False).else_(case, copy=False)
+    return numeric(case)
+
+
+def _own_number(engine: Engine, bound: Bound) -> Scalar:
+    """The number that a value is, not one that its text reads as."""
+    value = as_value(engine, bound)
+    is_text = exp.EQ(this=value.kind.copy(), expression=text("string"))
+    return numeric(exp.Case().when(exp.Not(this=exp.paren(is_text)), value.number.copy(), copy=False))
+
+
+def _among(engine: Engine, bound: Bound, *words: Bound) -> Sql:
+    return sure(exp.In(this=as_text(bound), expressions=[as_text(word) for word in words]))
+
+
+def _moments(node: type[exp.Binary]) -> Callable[[Engine, Bound, Bound], Sql]:
+    """Two timestamps, to the microsecond."""
+
+    def of(engine: Engine, left: Bound, right: Bound) -> Sql:
+        assert isinstance(left, Scalar)
+        assert isinstance(right, Scalar)
+        return sure(node(this=left.sql.copy(), expression=right.sql.copy()))
+
+    return of
+
+
 def _moment(build: str) -> Callable[[Engine, Bound], Scalar]:
     def of(engine: Engine, bound: Bound) -> Scalar:
         assert isinstance(bound, Scalar)
@@ -148,6 +184,15 @@ FUNCTIONS: dict[str, Callable[..., Bound | Sql]] = {
     "if": _if,
     "order_number": _order_number,
     "order_text": _order_text,
+    "rank": _rank,
+    "own_number": _own_number,
+    "among": _among,
+    "moment": lambda e, a: Scalar(t.DATE, e.moment(as_text(a))),
+    "moment_equal": _moments(exp.EQ),
+    "moment_less": _moments(exp.LT),
+    "moment_less_equal": _moments(exp.LTE),
+    "moment_greater": _moments(exp.GT),
+    "moment_greater_equal": _moments(exp.GTE),
     "kind": lambda e, a: textual(as_value(e, a).kind.copy()),
     "typeof": texts.typeof,
     # Texts

@@ -38,6 +38,7 @@ TABLES: dict[str, dict[str, str]] = {
         "refuse": "ERROR(_1)",
         "milliseconds": "EPOCH_MS(_1)",
         "instant": "TO_TIMESTAMP(_1 / 1000.0)",
+        "moment": "CAST(_1 AS TIMESTAMPTZ)",
         "day_text": "STRFTIME(_1 AT TIME ZONE 'UTC', '%a %b %d %Y')",
         "iso_text": "STRFTIME(_1 AT TIME ZONE 'UTC', '%Y-%m-%dT%H:%M:%S.%gZ')",
         "year": "EXTRACT(YEAR FROM _1 AT TIME ZONE 'UTC')",
@@ -96,6 +97,7 @@ TABLES: dict[str, dict[str, str]] = {
         "refuse_boolean": "CAST(CAST(_1 || COALESCE(CAST(_2 AS TEXT), '') AS INTEGER) AS BOOLEAN)",
         "milliseconds": "CAST(FLOOR(EXTRACT(EPOCH FROM _1) * 1000) AS DOUBLE PRECISION)",
         "instant": "TO_TIMESTAMP(_1 / 1000.0)",
+        "moment": "CAST(_1 AS TIMESTAMPTZ)",
         "day_text": "TO_CHAR(_1 AT TIME ZONE 'UTC', 'Dy Mon DD YYYY')",
         "iso_text": "TO_CHAR(_1 AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\"')",
         **{
@@ -157,6 +159,7 @@ TABLES: dict[str, dict[str, str]] = {
         "refuse": "RAISE_ERROR(_1)",
         "milliseconds": "UNIX_MILLIS(_1)",
         "instant": "TIMESTAMP_MILLIS(CAST(_1 AS BIGINT))",
+        "moment": "CAST(_1 AS TIMESTAMP)",
         # Sessions show times in their own zone: UTC is asked of them.
         "day_text": "DATE_FORMAT(_1, 'EEE MMM dd yyyy')",
         "iso_text": "CONCAT(DATE_FORMAT(_1, 'yyyy-MM-dd'), 'T', DATE_FORMAT(_1, 'HH:mm:ss.SSS'), 'Z')",
