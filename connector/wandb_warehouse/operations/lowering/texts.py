@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from sqlglot import exp
@@ -40,6 +41,10 @@ __all__ = [
     "typeof",
     "written",
 ]
+
+
+_PATTERN = re.compile(r"\$[$&`']")
+"""What a replacement means something else by than what it says."""
 
 
 def concat(engine: Engine, *bounds: Bound) -> Scalar:
@@ -188,8 +193,8 @@ def character(engine: Engine, bound: Bound, place: Bound) -> Scalar:
 def replace(engine: Engine, bound: Bound, wanted: Bound, by: Bound) -> Scalar:
     """Only the first occurrence."""
     words, sought, new = as_text(bound), as_text(wanted), as_text(by)
-    if not isinstance(new, exp.Literal) or "$" in new.this:
-        raise engine.unknown("replace by a text with $ or one that is not written out")
+    if not isinstance(new, exp.Literal) or _PATTERN.search(new.this):
+        raise engine.unknown("replace by a text with $&, $$, $` or $', or one that is not written out")
     found = engine.position(words, sought)
     before = exp.Substring(
         this=words.copy(),
@@ -210,7 +215,7 @@ def replace(engine: Engine, bound: Bound, wanted: Bound, by: Bound) -> Scalar:
 def replace_all(engine: Engine, bound: Bound, wanted: Bound, by: Bound) -> Scalar:
     """Every occurrence."""
     words, sought, new = as_text(bound), as_text(wanted), as_text(by)
-    plain = isinstance(new, exp.Literal) and "$" not in new.this
+    plain = isinstance(new, exp.Literal) and not _PATTERN.search(new.this)
     if not plain or not isinstance(sought, exp.Literal) or not sought.this:
         raise engine.unknown("replaceAll of texts that are not written out, or of an empty one")
     return textual(exp.Replace(this=words, expression=sought, replacement=new))
