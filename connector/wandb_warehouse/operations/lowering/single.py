@@ -24,6 +24,8 @@ from wandb_warehouse.operations.lowering.sources import history
 from wandb_warehouse.operations.lowering.stages import wrap
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from wandb_warehouse.operations.lowering.lowerer import Lowerer, Names
 
 __all__ = ["first", "first_of", "fold_of", "top_fold", "whole_list"]
@@ -46,19 +48,12 @@ def first(lo: Lowerer, node: t.First, names: Names, scope: Scope) -> Bound:
         scope.add(_one(relation, columns, skipped).subquery(alias, copy=False), exp.true(), "LEFT")
     elif correlated and not _free(_uncorrelated(relation).select(*columns)):
         inner = _uncorrelated(relation)
-        own = [
-            exp.alias_(ours.copy(), f"of_{alias}_{place}", copy=False)
-            for place, (ours, _) in enumerate(correlated)
-        ]
+        own, same = _tied(alias, correlated)
         order = exp.Order(expressions=[key.ordered for key in relation.order])
         number = exp.Window(
             this=exp.RowNumber(), partition_by=[ours.copy() for ours, _ in correlated], order=order
         )
         query = inner.select(*columns, *own, exp.alias_(number, f"place_{alias}", copy=False))
-        same = [
-            exp.EQ(this=column(f"of_{alias}_{place}", alias), expression=theirs.copy())
-            for place, (_, theirs) in enumerate(correlated)
-        ]
         here = column(f"place_{alias}", alias).eq(exp.Literal.number(skipped + 1))
         scope.add(query.subquery(alias, copy=False), exp.and_(*same, here, copy=False), "LEFT")
     else:
@@ -125,16 +120,9 @@ def _joined(lo: Lowerer, node: t.Fold, relation: Relation, made: Scalar, scope: 
     if not correlated or not theirs <= scope.aliases or _free(alone.select(made.sql)):
         return None
     alias = lo.alias("n")
-    own = [
-        exp.alias_(ours.copy(), f"of_{alias}_{place}", copy=False)
-        for place, (ours, _) in enumerate(correlated)
-    ]
+    own, same = _tied(alias, correlated)
     query = alone.select(*own, exp.alias_(made.sql, "value", copy=False))
     query = query.group_by(*(ours.copy() for ours, _ in correlated), copy=False)
-    same = [
-        exp.EQ(this=column(f"of_{alias}_{place}", alias), expression=outer.copy())
-        for place, (_, outer) in enumerate(correlated)
-    ]
     scope.add(query.subquery(alias, copy=False), exp.and_(*same, copy=False), "LEFT")
     value: Sql = column("value", alias)
     if (none := _OF_NONE.get(node.function)) is not None:
@@ -207,6 +195,19 @@ def members(lo: Lowerer, node: t.Node, names: Names, group: Grouped) -> tuple[Bo
             return lo.bound(body, {**names, variable: element}, scope), conditions
         case _:
             return group.member, []
+
+
+def _tied(alias: str, correlated: Sequence[tuple[exp.Column, Sql]]) -> tuple[list[Sql], list[Sql]]:
+    """Columns for what ties a list to the SELECT around it, and the conditions that join a source of them to it."""
+    names = [f"of_{alias}_{place}" for place in range(len(correlated))]
+    own: list[Sql] = [
+        exp.alias_(ours.copy(), name, copy=False) for name, (ours, _) in zip(names, correlated, strict=True)
+    ]
+    same: list[Sql] = [
+        exp.EQ(this=column(name, alias), expression=theirs.copy())
+        for name, (_, theirs) in zip(names, correlated, strict=True)
+    ]
+    return own, same
 
 
 def _one(relation: Relation, columns: list[Sql], skipped: int) -> exp.Select:
