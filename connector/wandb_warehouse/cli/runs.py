@@ -10,6 +10,8 @@ from wandb_warehouse.cli.render import Format
 
 __all__ = ["runs"]
 
+_SHOWN = ("project", "run_id", "name", "state", "username", "created_at", "runtime", "tags")
+
 
 @click.command(
     short_help="List runs, filtered and ordered as Api.runs does it.",
@@ -42,7 +44,9 @@ def runs(
     """List runs of the warehouse; docs/filters.md describes filters and orders."""
     from wandb_warehouse.operations import compile_runs
 
-    operation = compile_runs(filters, order, limit=limit, project=project_of(project))
+    # All of them are more than a terminal is wide.
+    columns = _SHOWN if form == "table" and not as_sql else None
+    operation = compile_runs(filters, order, limit=limit, project=project_of(project), columns=columns)
     if as_sql:
         click.echo(operation.sql)
         return

@@ -1,6 +1,6 @@
 """Runs as `Api.runs(filters=..., order=...)` selects them, compiled to SQL by the same tree as expressions."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from wandb_warehouse.errors import OperationError
@@ -32,6 +32,7 @@ def compile_runs(
     *,
     limit: int | None = None,
     project: tuple[str, str] | None = None,
+    columns: Sequence[str] | None = None,
     dialect: str = "duckdb",
 ) -> Operation:
     """Compile a selection of runs to SQL: one row a run, with what a list of runs shows.
@@ -42,6 +43,7 @@ def compile_runs(
             order descends, as at the server. What lacks a field comes last; ties are in the order of creation.
         limit: runs at most.
         project: only runs of this entity and project.
+        columns: of what a list of runs shows, only these.
         dialect: the engine that will run the SQL.
 
     Raises:
@@ -67,6 +69,8 @@ def compile_runs(
         (name, t.Attribute(shown, name, type=type_)) for name, type_ in _SHOWN.items()
     ]
     entries.append(("tags", t.Tags(shown, type=t.list_of(t.TEXT))))
+    if columns is not None:
+        entries = [entry for entry in entries if entry[0] in columns]
     types = tuple((name, node.type) for name, node in entries)
     record = t.Record(tuple(entries), type=t.RecordType("a record", types))
     return compile_nodes([t.Each(runs, shown, record, type=t.list_of(record.type))], dialect)
