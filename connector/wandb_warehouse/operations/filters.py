@@ -8,6 +8,7 @@ hold where there is nothing. What is not understood is refused by name.
 import datetime as dt
 import json
 import re
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -42,8 +43,13 @@ _SPELLINGS = {
 }
 _DOCUMENTS = {"config": "config", "summary_metrics": "summary"}
 
-_NOT_RE2 = re.compile(r"\(\?(?:[=!>(]|<[=!]|P[=>])|(?<!\\)(?:\\\\)*\\[1-9Z]|[*+?}]\+")
-"""What RE2, by which the server and DuckDB search, has not: looking around, references back, possessive repetition."""
+_TOKEN = re.compile(r"\\.|\[\^?\]?(?:\\.|[^\]\\])*\]|.", re.DOTALL)
+_LITERAL = re.compile(r"\\[^1-9A-Za-z]|\[.+", re.DOTALL)
+_NOT_RE2 = re.compile(
+    r"\(\?(?:[=!>(]|<[=!]|P[=>])|\\[1-9Z]|[*+?}]\+|\{(?:\d+,)?(?!0*1000\D)0*[1-9]\d{3,}(?:,\d*)?\}"
+)
+"""What RE2, by which the server and DuckDB search, has not: looking around, references back, possessive or over
+1000 repetitions; sought among tokens, since an escaped sign or a class of signs is none."""
 
 Test = Callable[[t.Node], t.Node]
 """What an operator makes of a value: a condition."""
@@ -79,6 +85,8 @@ def filter_condition(filters: Mapping[str, Any], run: t.Node) -> t.Node:
     """
     if not isinstance(filters, Mapping):
         raise OperationError(f"a filter is an object, not {_shown(filters)}", mend='write {"field": value}')
+    if any(not isinstance(key, str) for key in filters):
+        raise OperationError("a filter's keys are texts", mend='write {"field": value}')
     try:
         return _all([_entry(key, condition, run) for key, condition in filters.items()])
     except RecursionError as error:
@@ -292,7 +300,10 @@ def _constant(operand: Any) -> t.Constant:
         case bool():
             return t.Constant(operand, type=t.BOOLEAN)
         case int() | float():
-            return t.Constant(float(operand), type=t.NUMBER)
+            try:
+                return t.Constant(float(operand), type=t.NUMBER)
+            except OverflowError as error:
+                raise OperationError(f"{_shown(operand)} is too large a number") from error
         case str():
             return t.Constant(operand, type=t.TEXT)
         case _:
@@ -307,11 +318,11 @@ def _moment(operand: Any) -> t.Node:
         )
     try:
         moment = dt.datetime.fromisoformat(operand)
-    except ValueError as error:
+        moment = moment.replace(tzinfo=dt.UTC) if moment.tzinfo is None else moment.astimezone(dt.UTC)
+    except (ValueError, OverflowError) as error:
         raise OperationError(
             f"{_shown(operand)} is no ISO 8601 time", mend='write "2026-01-31T12:00:00Z"'
         ) from error
-    moment = moment.replace(tzinfo=dt.UTC) if moment.tzinfo is None else moment.astimezone(dt.UTC)
     text = moment.strftime("%Y-%m-%d %H:%M:%S.%f+00:00")
     return t.Apply("moment", (t.Constant(text, type=t.TEXT),), type=t.DATE)
 
@@ -319,12 +330,14 @@ def _moment(operand: Any) -> t.Node:
 def _pattern(operand: Any) -> str:
     if not isinstance(operand, str):
         raise OperationError(f"$regex needs a text, not {_shown(operand)}")
-    if _NOT_RE2.search(operand):
+    bare = "".join("x" if _LITERAL.fullmatch(token) else token for token in _TOKEN.findall(operand))
+    if _NOT_RE2.search(bare):
         raise OperationError(
             f"{_shown(operand)} is no pattern of RE2", mend="do without looking around and references"
         )
     try:
-        re.compile(operand.replace(r"\z", r"\Z"))
+        with warnings.catch_warnings(action="ignore"):  # of `[[:alpha:]]`, which RE2 knows
+            re.compile(operand.replace(r"\z", r"\Z"))
     except re.error as error:
         raise OperationError(f"{_shown(operand)} is no pattern: {error}", mend="mend it") from error
     return operand
