@@ -52,6 +52,16 @@ class Engine:
 
         return _template(self.dialect, template).copy().transform(filled, copy=False)
 
+    def _name(self, name: str, what: str) -> str:
+        if name not in self._table:
+            raise self.unknown(what)
+        return self._table[name]
+
+    @property
+    def has_lateral(self) -> bool:
+        """Whether a source may refer to those before it."""
+        return "lateral" in self._table
+
     def unknown(self, what: str) -> OperationError:
         """The error for what this engine cannot say."""
         return OperationError(f"{what} cannot be said in {self.dialect}", mend="compile it for duckdb")
@@ -176,7 +186,7 @@ class Engine:
 
     def lines(self, parts: list[Sql]) -> Sql:
         """Texts below each other, without those that are NULL; NULL where all are."""
-        joined = exp.Anonymous(this=self._table["lines"], expressions=[text("\n"), *parts])
+        joined = exp.Anonymous(this=self._name("lines", "several lines"), expressions=[text("\n"), *parts])
         return exp.Nullif(this=joined, expression=text(""))
 
     def digits(self, sql: Sql) -> Sql:
@@ -221,7 +231,7 @@ class Engine:
 
     def joined(self, sql: Sql, separator: str, order: list[exp.Ordered]) -> Sql:
         """Texts of many rows in one, in an order."""
-        name = self._table["joined"]
+        name = self._name("joined", "texts joined over rows")
         keys = [each.copy() for each in order]
         if name == "LISTAGG":
             listed = exp.Anonymous(this=name, expressions=[sql.copy(), text(separator)])

@@ -129,13 +129,19 @@ class Lowerer:
             case bool():
                 return Scalar(t.BOOLEAN, exp.true() if value else exp.false())
             case str():
-                if "\0" in value:
-                    raise self.refuse("a text holds a null character, which SQL cannot", "leave it out")
+                self._sayable(value, "a text")
                 return Scalar(t.TEXT, text(value))
             case _ if math.isnan(value):
                 return Scalar(t.NUMBER, exp.cast(exp.Null(), exp.DataType.build("DOUBLE"), copy=False))
             case _:
                 return Scalar(t.NUMBER, self.engine.number(float(value)))
+
+    def _sayable(self, words: str, what: str) -> None:
+        """Refuse what no SQL text can hold."""
+        if "\0" in words or any("\ud800" <= character <= "\udfff" for character in words):
+            raise self.refuse(
+                f"{what} holds a null character or half of one, which SQL cannot", "leave it out"
+            )
 
     def _apply(self, function: str, arguments: list[Bound]) -> Bound:
         made = FUNCTIONS[function](self.engine, *arguments)
@@ -145,7 +151,9 @@ class Lowerer:
 
     def _hoisted(self, condition: Bound, scope: Scope) -> Bound:
         """A condition as a column: a value of four parts asks for it four times, and one within another sixteen."""
-        if not isinstance(condition, Scalar) or not scope.tables or len(list(condition.sql.walk())) < _SMALL:
+        if not isinstance(condition, Scalar) or not scope.tables or not self.engine.has_lateral:
+            return condition
+        if len(list(condition.sql.walk())) < _SMALL:
             return condition
         alias = self.alias("v")
         query = exp.select(exp.alias_(condition.sql, "holds", copy=False), copy=False)
@@ -169,8 +177,7 @@ class Lowerer:
                 raise self.refuse(f"there is no {name} here")
 
     def _entry(self, of: Bound, source: str, key: str) -> Bound:
-        if "\0" in key:
-            raise self.refuse("a key holds a null character, which SQL cannot", "leave it out")
+        self._sayable(key, "a key")
         if isinstance(of, RowValue) and of.key == key:
             return _leaf(of.alias)
         if not isinstance(of, RunValue | RowValue):

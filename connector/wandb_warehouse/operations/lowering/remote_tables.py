@@ -1,6 +1,6 @@
 """What engines say that no test here can run: held against their documentation, parsed back, and no more.
 
-Of each the functions that may appear are listed in `functions.py` of `operations`; one that is not listed is refused.
+`listing.py` has the functions that may appear in them; one that is not there is refused.
 """
 
 __all__ = ["REMOTE_TABLES"]

@@ -57,6 +57,8 @@ def first(lo: Lowerer, node: t.First, names: Names, scope: Scope) -> Bound:
         here = column(f"place_{alias}", alias).eq(exp.Literal.number(skipped + 1))
         scope.add(query.subquery(alias, copy=False), exp.and_(*same, here, copy=False), "LEFT")
     else:
+        if not lo.engine.has_lateral:
+            raise lo.engine.unknown("one element of a list that depends on another element")
         query = _one(relation, columns, skipped)
         lateral = exp.Lateral(
             this=query.subquery(copy=False), alias=exp.TableAlias(this=exp.to_identifier(alias))

@@ -4,6 +4,8 @@
 tells which of the engines are executed by tests, and which are only held against their documentation.
 """
 
+from wandb_warehouse.operations.lowering.remote_tables import REMOTE_TABLES
+
 __all__ = ["TABLES"]
 
 _DECIMAL = "^[+-]?([0-9]+[.]?[0-9]*|[.][0-9]+)([eE][+-]?[0-9]+)?$"
@@ -31,6 +33,7 @@ _KINDS = "WHEN 'string' THEN 'string' WHEN 'boolean' THEN 'bool' WHEN 'array' TH
 
 TABLES: dict[str, dict[str, str]] = {
     "duckdb": {
+        "lateral": "yes",
         "infinity": "CAST('Infinity' AS DOUBLE)",
         "minus_infinity": "CAST('-Infinity' AS DOUBLE)",
         "double": "CAST(_1 AS DOUBLE)",
@@ -87,6 +90,7 @@ TABLES: dict[str, dict[str, str]] = {
         "substring": "SUBSTRING(_1, _2)",
     },
     "postgres": {
+        "lateral": "yes",
         "infinity": "CAST('Infinity' AS DOUBLE PRECISION)",
         "minus_infinity": "CAST('-Infinity' AS DOUBLE PRECISION)",
         "double": "CAST(_1 AS DOUBLE PRECISION)",
@@ -152,6 +156,7 @@ TABLES: dict[str, dict[str, str]] = {
         "decoded": "CAST(_1 AS JSON) #>> CAST('{}' AS TEXT[])",
     },
     "spark": {
+        "lateral": "yes",
         "infinity": "CAST('Infinity' AS DOUBLE)",
         "minus_infinity": "CAST('-Infinity' AS DOUBLE)",
         "double": "CAST(_1 AS DOUBLE)",
@@ -198,5 +203,6 @@ TABLES: dict[str, dict[str, str]] = {
         "joined": "LISTAGG",
         "decoded": "GET_JSON_OBJECT(CONCAT('{\"v\":', _1, '}'), '$.v')",
     },
+    **REMOTE_TABLES,
 }
 """Of each engine, what it says for what."""
