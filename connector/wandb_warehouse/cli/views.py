@@ -9,6 +9,7 @@ from wandb_warehouse.cli.options import format_option, safe_option, warehouse_op
 from wandb_warehouse.cli.render import Format, errors, write_rows
 
 if TYPE_CHECKING:
+    from wandb_warehouse.warehouse import SqlFile
     from wandb_warehouse.warehouse.wide import Subject
 
 __all__ = ["views"]
@@ -28,7 +29,7 @@ def views(context: click.Context, dialect: str, form: Format, *, listing: bool, 
     """Print the SQL of the views and macros that every warehouse carries."""
     if context.invoked_subcommand is not None:
         return
-    from wandb_warehouse.warehouse import load_sql_files, render
+    from wandb_warehouse.warehouse import load_sql_files
 
     files = load_sql_files()
     if listing or form != "table":
@@ -37,10 +38,22 @@ def views(context: click.Context, dialect: str, form: Format, *, listing: bool, 
             columns, ([getattr(file, column) for column in columns] for file in files), form, safe=safe
         )
         return
+    # Elsewhere the tables are loaded as they are declared: no view has to show numbered ones so.
+    files = [file for file in files if dialect == "duckdb" or not file.shows_table]
     left = [file for file in files if dialect != "duckdb" and file.engines and dialect not in file.engines]
-    said = [render(file, dialect) for file in files if file not in left]
+    said = [_said(file, dialect) for file in files if file not in left]
     note = [f"-- Not to be had in {dialect}: {', '.join(file.name for file in left)}"] if left else []
     click.echo("\n\n".join([*said, *note]))
+
+
+def _said(file: "SqlFile", dialect: str) -> str:
+    """The statement for a dialect; the views of values decode what no translation of DuckDB's SELECT gets right."""
+    from wandb_warehouse.operations.values import VALUE_VIEWS, values_view
+    from wandb_warehouse.warehouse import render
+
+    if dialect in ("postgres", "spark") and file.name in VALUE_VIEWS:
+        return f"CREATE VIEW {file.name} AS\n{values_view(file.name, dialect)};"
+    return render(file, dialect)
 
 
 @views.command(
