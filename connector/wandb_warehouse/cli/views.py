@@ -29,6 +29,7 @@ def views(context: click.Context, dialect: str, form: Format, *, listing: bool, 
     """Print the SQL of the views and macros that every warehouse carries."""
     if context.invoked_subcommand is not None:
         return
+    from wandb_warehouse.operations import check_dialect
     from wandb_warehouse.warehouse import load_sql_files
 
     files = load_sql_files()
@@ -38,6 +39,7 @@ def views(context: click.Context, dialect: str, form: Format, *, listing: bool, 
             columns, ([getattr(file, column) for column in columns] for file in files), form, safe=safe
         )
         return
+    check_dialect(dialect)
     # Elsewhere the tables are loaded as they are declared: no view has to show numbered ones so.
     files = [file for file in files if dialect == "duckdb" or not file.shows_table]
     left = [file for file in files if dialect != "duckdb" and file.engines and dialect not in file.engines]
@@ -51,7 +53,7 @@ def _said(file: "SqlFile", dialect: str) -> str:
     from wandb_warehouse.operations.values import VALUE_VIEWS, values_view
     from wandb_warehouse.warehouse import render
 
-    if dialect in ("postgres", "spark") and file.name in VALUE_VIEWS:
+    if dialect != "duckdb" and file.name in VALUE_VIEWS:
         return f"CREATE VIEW {file.name} AS\n{values_view(file.name, dialect)};"
     return render(file, dialect)
 

@@ -14,7 +14,7 @@ from wandb_warehouse.operations.lowering.output import shown
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["VIEWS", "Operation", "Statement", "compile_nodes", "compile_operation"]
+__all__ = ["VIEWS", "Operation", "Statement", "check_dialect", "compile_nodes", "compile_operation"]
 
 VIEWS = ("config_values", "summary_values", "history_points")
 """Views that compiled operations read beside the tables."""
@@ -70,10 +70,19 @@ def compile_operation(text: str, dialect: str = "duckdb", *, given: Given | None
     return compile_nodes(resolve(text, given), dialect)
 
 
-def compile_nodes(nodes: Sequence[t.Node], dialect: str) -> Operation:
-    """Compile resolved nodes, one statement each."""
+def check_dialect(dialect: str) -> None:
+    """Refuse a dialect that nothing is compiled for.
+
+    Raises:
+        OperationError: the dialect is none of those known; it names them.
+    """
     if dialect not in ENGINES:
         raise OperationError(f"unknown dialect {dialect}", mend=f"choose one of {', '.join(ENGINES)}")
+
+
+def compile_nodes(nodes: Sequence[t.Node], dialect: str) -> Operation:
+    """Compile resolved nodes, one statement each."""
+    check_dialect(dialect)
     engine = Engine(dialect)
     statements = []
     for node in nodes:

@@ -236,7 +236,7 @@ class Relation:
 
     def select(self, *columns: Sql, ordered: bool = False) -> exp.Select:
         """The SELECT of these columns."""
-        if ordered and self.order and self.having:
+        if ordered and self.order and (self.having or any(key.sql.find(exp.Window) for key in self.order)):
             return self._ordered_outside(columns)
         query = self.scope.select(*columns)
         if self.groups is not None:
@@ -248,12 +248,20 @@ class Relation:
         return query
 
     def _ordered_outside(self, columns: Sequence[Sql]) -> exp.Select:
-        """The SELECT around the one with HAVING: not every engine orders the groups it keeps by what is not shown."""
+        """A SELECT around this one, which alone is ordered.
+
+        Not every engine orders groups that it keeps by what is not shown, or anything by a window.
+        """
         keys = [
             exp.alias_(key.sql.copy(), f"order_{place}", copy=False) for place, key in enumerate(self.order)
         ]
         inner = self.select(*columns, *keys).subquery("kept", copy=False)
-        shown = [exp.column(each.args["alias"].copy(), table="kept") for each in columns]
+        shown = [
+            exp.Column(this=exp.Star(), table=exp.to_identifier("kept"))
+            if isinstance(each, exp.Column) and isinstance(each.this, exp.Star)
+            else exp.column(exp.to_identifier(each.alias_or_name, quoted=True), table="kept")
+            for each in columns
+        ]
         order = [
             exp.Ordered(
                 this=column(f"order_{place}", "kept"), desc=key.descending, nulls_first=key.missing_first
