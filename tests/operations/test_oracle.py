@@ -93,7 +93,7 @@ def test_programs_agree_with_javascript(judged: tuple[World, Path]) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", [2, 3])
+@pytest.mark.parametrize("seed", [2])
 def test_more_programs_agree_with_javascript(seed: int, tmp_path: Path) -> None:
     """So do 1,000 others over other runs."""
     world = make_world(seed)

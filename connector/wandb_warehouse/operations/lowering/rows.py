@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from sqlglot import exp
+
 from wandb_warehouse.errors import OperationError
 from wandb_warehouse.operations import tree as t
 from wandb_warehouse.operations.lowering.coercion import settled
@@ -36,8 +38,10 @@ _PARTS = ("kind", "number", "text", "json")
 def export(bound: Bound, prefix: str = "") -> dict[str, Sql]:
     """The columns that hold an element, by name; of a run its key, as the rest is found by `alias.*`."""
     match bound:
-        case Scalar(_, sql):
-            return {f"{prefix}value": sql}
+        case Scalar(type_, sql):
+            # A literal is a decimal in SQL, with a precision of its own.
+            is_decimal = type_ == t.NUMBER and isinstance(sql, exp.Literal | exp.Neg)
+            return {f"{prefix}value": exp.cast(sql, exp.DataType.build("DOUBLE")) if is_decimal else sql}
         case Value():
             whole = settled(bound)
             kind, number, words, json = whole.kind, whole.number, whole.text, whole.json
