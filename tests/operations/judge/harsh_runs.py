@@ -51,7 +51,9 @@ _CONFIG: dict[str, Maker] = {
     "a/b": _of(1, 2, 3),
     'it\'s "x"': _of(1, "y"),
     "größe": _of(1, 2, "groß"),
-    "optimizer": _of({"name": "adam", "lr": 0.5}, {"name": "sgd", "deep": {"er": 2}}, {"name": "adam", "lr": None}),
+    "optimizer": _of(
+        {"name": "adam", "lr": 0.5}, {"name": "sgd", "deep": {"er": 2}}, {"name": "adam", "lr": None}
+    ),
     "data.size": _of(10, 20),
     "none": _of(None),
 }
@@ -106,12 +108,17 @@ def harsh_world(seed: int, count: int = 220) -> World:
             "notes": rng.choice([None, "", "line\nbreak", "rerun"]),
             "tags": rng.sample(_TAGS, rng.choice([0, 0, 1, 2, 3])),
             "createdAt": _time(created),
-            "heartbeatAt": None if rng.random() < 0.2 else _time(created + timedelta(seconds=rng.randrange(900))),
+            "heartbeatAt": None
+            if rng.random() < 0.2
+            else _time(created + timedelta(seconds=rng.randrange(900))),
             "runtime": rng.choice([None, 0, 12.5, 3600, 7200]),
             "config": config,
             "summary": summary,
             "history": _history(rng) if number % 3 == 0 else [],
-            **{direction: [each for each in artifacts if rng.random() < 0.15] for direction in ("logged", "used")},
+            **{
+                direction: [each for each in artifacts if rng.random() < 0.15]
+                for direction in ("logged", "used")
+            },
         }
         nodes[project].append(_node(run))
         _rows(run, tables)
@@ -156,7 +163,11 @@ def _history(rng: random.Random) -> list[dict[str, Any]]:
 def _artifacts(rng: random.Random, tables: dict[str, list[dict[str, Any]]]) -> list[dict[str, Any]]:
     """Versions of collections with the aliases that point to them."""
     made = []
-    collections = [("model", "model", 4), ("training-data", "dataset", 5), ("preprocessing-pipeline", "code", 1)]
+    collections = [
+        ("model", "model", 4),
+        ("training-data", "dataset", 5),
+        ("preprocessing-pipeline", "code", 1),
+    ]
     for collection, kind, versions in [*collections, ("it's", "dataset", 2)]:
         for number in range(versions):
             aliases = (["latest"] if number == versions - 1 else []) + (["best"] if number == 1 else [])
@@ -174,7 +185,9 @@ def _artifacts(rng: random.Random, tables: dict[str, list[dict[str, Any]]]) -> l
                 "metadata": {"rows": rng.choice([10, 20]), "source": {"url": "s3://x"}},
                 "aliases": sorted(aliases),
             }
-            stored = {name: value for name, value in judged.items() if name not in ("name", "aliases", "createdAt")}
+            stored = {
+                name: value for name, value in judged.items() if name not in ("name", "aliases", "createdAt")
+            }
             tables["artifacts"].append({**place, **stored, "created_at": judged["createdAt"]})
             tables["artifact_aliases"] += [{**place, "alias": alias} for alias in aliases]
             made.append({**judged, "place": place})
@@ -187,11 +200,20 @@ def _rows(run: dict[str, Any], tables: dict[str, list[dict[str, Any]]]) -> None:
     for row in run["history"]:
         for name, value in flatten({name: value for name, value in row.items() if name != "_step"}):
             kind, number, text = classify(value)
-            leaf = {"key": name, "step": row["_step"], "seq": 0, "type": kind, "value": number, "value_json": text}
+            leaf = {
+                "key": name,
+                "step": row["_step"],
+                "seq": 0,
+                "type": kind,
+                "value": number,
+                "value_json": text,
+            }
             tables["history"].append({**key, **leaf})
     for direction in ("logged", "used"):
         for artifact in run[direction]:
-            place = {name: value for name, value in artifact["place"].items() if name not in ("entity", "project")}
+            place = {
+                name: value for name, value in artifact["place"].items() if name not in ("entity", "project")
+            }
             of = {f"artifact_{name}": artifact["place"][name] for name in ("entity", "project")}
             tables["run_artifacts"].append(
                 {**key, **of, **place, "direction": direction, "version": artifact["version"]}
@@ -202,7 +224,9 @@ def _judged(run: dict[str, Any]) -> dict[str, Any]:
     edges = {
         direction: [
             {name: value for name, value in artifact.items() if name != "place"}
-            for artifact in sorted(run[direction], key=lambda each: (each["name"], each["place"]["version_index"]))
+            for artifact in sorted(
+                run[direction], key=lambda each: (each["name"], each["place"]["version_index"])
+            )
         ]
         for direction in ("logged", "used")
     }

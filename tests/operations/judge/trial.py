@@ -5,6 +5,7 @@
 
 import sys
 import tempfile
+import threading
 import time
 from collections import Counter
 from collections.abc import Sequence
@@ -48,7 +49,7 @@ class Verdict:
 
 
 def judged(
-    world: World, connection: duckdb.DuckDBPyConnection, texts: Sequence[str], *, patience: float = 20
+    world: World, connection: duckdb.DuckDBPyConnection, texts: Sequence[str], *, patience: float = 5
 ) -> Verdict:
     """Compile, run and compare each text; SQL that runs longer than `patience` seconds has failed."""
     verdict = Verdict(len(texts))
@@ -64,6 +65,8 @@ def judged(
         if "error" in answer:
             verdict.unjudged.append((text, answer["error"]))
             continue
+        timer = threading.Timer(patience, connection.interrupt)
+        timer.start()
         try:
             found = rows_of(connection, operation)
         except duckdb.InvalidInputException as error:
@@ -72,6 +75,8 @@ def judged(
         except duckdb.Error as error:
             verdict.failed.append((text, f"{type(error).__name__}: {str(error).splitlines()[0]}"))
             continue
+        finally:
+            timer.cancel()
         said = differences(answer, found)
         if said is None:
             verdict.equal += 1
@@ -80,10 +85,10 @@ def judged(
     return verdict
 
 
-def trial(seed: int, count: int, folder: Path) -> Verdict:
-    """Judge programs of a seed over runs of the same seed."""
+def trial(seed: int, count: int, folder: Path, *, depth: int = 3) -> Verdict:
+    """Judge programs of a seed, nested so deep at most, over runs of the same seed."""
     world = harsh_world(seed)
-    texts = [program.text for program in programs(seed, count)]
+    texts = [program.text for program in programs(seed, count, depth)]
     with duckdb.connect(world.write(folder), read_only=True) as connection:
         connection.execute("SET TimeZone = 'UTC'")
         return judged(world, connection, texts)
