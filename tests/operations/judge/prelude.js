@@ -107,8 +107,12 @@ const $same = (a, b) => {
   return (isMissing(a) && isMissing(b)) || a === b;
 };
 
+// A list of something missing is empty: so are a missing run's tags, and what is mapped of a key that is not there.
+const LISTS = new Set(["tags", "history", "loggedArtifactVersions", "usedArtifactVersions", "aliases"]);
+const OF_LISTS = new Set(["map", "filter", "flatMap", "flatten", "some", "every", "find", "join", "count"]);
+
 const $member = (of, key) => {
-  if (isMissing(of)) return undefined;
+  if (isMissing(of)) return LISTS.has(key) ? new List() : undefined;
   if (of instanceof List) {
     if (typeof key === "number" || key === "length") return of[key];
     if (of.isGroup && key === "key") return of.key;
@@ -120,6 +124,7 @@ const $member = (of, key) => {
 };
 
 const $call = (of, name, values) => {
+  if (OF_LISTS.has(name) && !(of instanceof List)) return new List()[name](...values);
   if (isMissing(of)) return undefined;
   if (of.isRun) return OPERATIONS["run" + name[0].toUpperCase() + name.slice(1)](of, ...values);
   // What is no text has no text's methods; what cannot be computed from something missing is missing.
@@ -146,7 +151,7 @@ const $reduce = (of, f, replaces) => {
   return there.length ? there.reduce((best, x) => (replaces(x[1], best[1]) ? x : best))[0] : undefined;
 };
 
-const of = (name) => (run) => (run instanceof List ? List.from_(run.map((each) => each[name] ?? undefined)) : (run?.[name] ?? undefined));
+const of = (name) => (run) => (run instanceof List ? List.from_(run.map((each) => each[name] ?? undefined)) : (run?.[name] ?? (LISTS.has(name) ? new List() : undefined)));
 const time = (text) => (isMissing(text) ? undefined : new Date(text));
 const OPERATIONS = {
   ...Object.fromEntries(["config", "summary", "name", "id", "state", "jobType", "group", "sweep", "user", "project", "entity",

@@ -94,6 +94,10 @@ def trial(seed: int, count: int, folder: Path, *, depth: int = 3) -> Verdict:
         return judged(world, connection, texts)
 
 
+def write(line: str) -> None:
+    sys.stdout.write(f"{line}\n")
+
+
 def main() -> None:
     """Print the verdict of a seed."""
     seed, count = (int(text) for text in (*sys.argv[1:], "1", "400")[:2]) if len(sys.argv) > 2 else (1, 400)
@@ -101,13 +105,13 @@ def main() -> None:
         verdict = trial(seed, count, Path(folder))
     for name in ("refused", "unjudged", "failed", "differ"):
         found: list[tuple[str, str]] = getattr(verdict, name)
-        print(f"\n# {name}: {len(found)}")
+        write(f"\n# {name}: {len(found)}")
         reasons = Counter(reason.split(": ", 1)[-1][:90] for _, reason in found) if name != "differ" else {}
         for reason, number in Counter(reasons).most_common():
-            print(f"{number:5} {reason}")
+            write(f"{number:5} {reason}")
         for text, reason in found[:80]:
-            print(f"- {text!r}\n    {reason[:400]}")
-    print(f"\nslowest compilation {verdict.slowest * 1000:.0f} ms\n{verdict.line()}")
+            write(f"- {text!r}\n    {reason[:400]}")
+    write(f"\nslowest compilation {verdict.slowest * 1000:.0f} ms\n{verdict.line()}")
 
 
 if __name__ == "__main__":
