@@ -12,7 +12,7 @@ from wandb_warehouse.errors import OperationError
 from wandb_warehouse.operations import Given, compile_operation
 
 # A NUL is refused, because no text of the warehouse holds one.
-_TEXTS = st.text(st.characters(exclude_categories=("Cs",), exclude_characters="\0"), min_size=1, max_size=40)
+_TEXTS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), min_size=1, max_size=40)
 _PIECES = (
     "'",
     '"',

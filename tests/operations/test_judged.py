@@ -46,6 +46,22 @@ def test_the_references_examples_agree_with_node(tmp_path: Path) -> None:
     assert verdict.equal == len(EXAMPLES)
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "runs.filter(r => [true, 0].includes(run-runtime(r) < 0))",
+        "runs.map(r => run-jobType(r) + run-group(r))",
+    ],
+    ids=["false is not 0", "two missing texts have no sum"],
+)
+@pytest.mark.xfail(reason="the compiler does otherwise", strict=True)
+def test_what_node_gives_otherwise(text: str, tmp_path: Path) -> None:
+    """Where the two are known to differ: a list of booleans and numbers, and `+` of two texts that are missing."""
+    world = harsh_world(5)
+    with duckdb.connect(world.write(tmp_path), read_only=True) as connection:
+        _agree(judged(world, connection, [text]))
+
+
 def test_programs_follow_from_the_seed() -> None:
     """A seed gives the same programs again, each of them another one."""
     first, second = ([program.text for program in programs(1, 50)] for _ in range(2))

@@ -23,8 +23,15 @@ GIVEN = {"run": "run-0", "run1": "run-1", "run2": "run-2"}
 _START = datetime(2026, 1, 29, 22, 30, tzinfo=UTC)
 _NUMBERS = (0, 1, -2.5, 0.5, 64, 1e300, 3e-05, 2**53 + 1, -0.0, 1e21)
 _TEXTS = ("text", "7", " 8.5 ", "", "Ünïcode ß", "it's", 'say "hi"', "-1e3", "a,b;c", "--x", "$&")
-_LISTS = ([1, 2], [], ["a", "b"], [64, "x", None, 1.5], [[1], [2]], [{"units": 3}, {"units": None}])
-_OBJECTS = ({}, {"x": 1}, {"x": {"y": None, "z": "deep"}})
+_LISTS: tuple[Any, ...] = (
+    [1, 2],
+    [],
+    ["a", "b"],
+    [64, "x", None, 1.5],
+    [[1], [2]],
+    [{"units": 3}, {"units": None}],
+)
+_OBJECTS: tuple[Any, ...] = ({}, {"x": 1}, {"x": {"y": None, "z": "deep"}})
 _TAGS = ("baseline", "ablation", "Größe", "it's", 'say "hi"', "a-b-c")
 
 Maker = Callable[[random.Random], Any]
@@ -171,7 +178,12 @@ def _artifacts(rng: random.Random, tables: dict[str, list[dict[str, Any]]]) -> l
     for collection, kind, versions in [*collections, ("it's", "dataset", 2)]:
         for number in range(versions):
             aliases = (["latest"] if number == versions - 1 else []) + (["best"] if number == 1 else [])
-            place = {"entity": ENTITY, "project": "vision", "collection": collection, "type": kind}
+            place: dict[str, Any] = {
+                "entity": ENTITY,
+                "project": "vision",
+                "collection": collection,
+                "type": kind,
+            }
             place |= {"artifact_id": f"{collection}#{number}", "version_index": number}
             judged = {
                 "name": collection,

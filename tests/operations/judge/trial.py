@@ -1,6 +1,6 @@
 """Judges generated programs: each compiled, run, and compared with what Node.js gives.
 
-`python -m operations.judge.trial [SEED] [COUNT]` (in tests/) prints the counts, what was refused, and where answers differ.
+`python -m operations.judge.trial [SEED] [COUNT]`, in tests/, prints the counts, the refusals, and where answers differ.
 """
 
 import sys
