@@ -13,6 +13,7 @@ from operations.judge.answers import NODE
 from operations.judge.grammar import programs
 from operations.judge.harsh_runs import harsh_world
 from operations.judge.trial import Verdict, judged, trial
+from wandb_warehouse.operations import compile_operation
 
 pytestmark = pytest.mark.skipif(NODE is None, reason="Node.js judges here, and is not installed")
 
@@ -26,14 +27,14 @@ def _agree(verdict: Verdict) -> None:
 
 def test_generated_programs_agree_with_node(tmp_path: Path) -> None:
     """300 programs over 220 runs with everything under every key."""
-    _agree(trial(11, 300, tmp_path, depth=2))
+    _agree(trial(11, 300, tmp_path, depth=2, patience=30))
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", [21, 22])
 def test_more_and_deeper_programs_agree_with_node(seed: int, tmp_path: Path) -> None:
     """So do 1,000 others, of other runs and nested deeper."""
-    _agree(trial(seed, 1000, tmp_path, depth=3))
+    _agree(trial(seed, 1000, tmp_path, depth=3, patience=60))
 
 
 def test_the_references_examples_agree_with_node(tmp_path: Path) -> None:
@@ -60,6 +61,15 @@ def test_what_node_gives_otherwise(text: str, tmp_path: Path) -> None:
     world = harsh_world(5)
     with duckdb.connect(world.write(tmp_path), read_only=True) as connection:
         _agree(judged(world, connection, [text]))
+
+
+@pytest.mark.xfail(reason="a constant behind a slice is a decimal", strict=True)
+def test_a_constant_number_is_a_double(tmp_path: Path) -> None:
+    """A column of numbers is double, also where each is the same constant."""
+    (statement,) = compile_operation("runs.map(r => 0.9).slice(0, 2)").statements
+    with duckdb.connect(harsh_world(5).write(tmp_path), read_only=True) as connection:
+        connection.execute(statement.sql)
+        assert [column[1] for column in connection.description or ()] == ["DOUBLE"]
 
 
 def test_programs_follow_from_the_seed() -> None:

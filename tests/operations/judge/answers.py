@@ -6,6 +6,7 @@ import shutil
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -81,10 +82,10 @@ def rows_of(connection: duckdb.DuckDBPyConnection, operation: Operation) -> list
 
 def _cell(cell: Any) -> Any:
     match cell:
-        case float() if math.isnan(cell):
-            return None
-        case float() if math.isinf(cell):
-            return {"number": "Infinity" if cell > 0 else "-Infinity"}
+        case Decimal():  # of a constant; test_judged.py says that it should be a double
+            return float(cell)
+        case float() if not math.isfinite(cell):
+            return None if math.isnan(cell) else {"number": "Infinity" if cell > 0 else "-Infinity"}
         case datetime():
             return {"time": round(cell.timestamp() * 1000, 3)}
         case list():

@@ -85,13 +85,13 @@ def judged(
     return verdict
 
 
-def trial(seed: int, count: int, folder: Path, *, depth: int = 3) -> Verdict:
+def trial(seed: int, count: int, folder: Path, *, depth: int = 3, patience: float = 5) -> Verdict:
     """Judge programs of a seed, nested so deep at most, over runs of the same seed."""
     world = harsh_world(seed)
     texts = [program.text for program in programs(seed, count, depth)]
     with duckdb.connect(world.write(folder), read_only=True) as connection:
         connection.execute("SET TimeZone = 'UTC'")
-        return judged(world, connection, texts)
+        return judged(world, connection, texts, patience=patience)
 
 
 def write(line: str) -> None:
