@@ -31,7 +31,7 @@ def test_generated_programs_agree_with_node(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", [21, 22])
+@pytest.mark.parametrize("seed", [21])
 def test_more_and_deeper_programs_agree_with_node(seed: int, tmp_path: Path) -> None:
     """So do 1,000 others, of other runs and nested deeper."""
     _agree(trial(seed, 1000, tmp_path, depth=3, patience=60))
@@ -52,18 +52,17 @@ def test_the_references_examples_agree_with_node(tmp_path: Path) -> None:
     [
         "runs.filter(r => [true, 0].includes(run-runtime(r) < 0))",
         "runs.map(r => run-jobType(r) + run-group(r))",
+        "runs.map(r => run-group(r) + run-config(r).batch)",
     ],
-    ids=["false is not 0", "two missing texts have no sum"],
+    ids=["false is not 0", "two missing texts have no sum", "a missing text and a number have none"],
 )
-@pytest.mark.xfail(reason="the compiler does otherwise", strict=True)
-def test_what_node_gives_otherwise(text: str, tmp_path: Path) -> None:
-    """Where the two are known to differ: a list of booleans and numbers, and `+` of two texts that are missing."""
+def test_what_node_gives(text: str, tmp_path: Path) -> None:
+    """Where a judge once found otherwise."""
     world = harsh_world(5)
     with duckdb.connect(world.write(tmp_path), read_only=True) as connection:
         _agree(judged(world, connection, [text]))
 
 
-@pytest.mark.xfail(reason="a constant behind a slice is a decimal", strict=True)
 def test_a_constant_number_is_a_double(tmp_path: Path) -> None:
     """A column of numbers is double, also where each is the same constant."""
     (statement,) = compile_operation("runs.map(r => 0.9).slice(0, 2)").statements

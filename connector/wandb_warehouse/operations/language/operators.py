@@ -75,10 +75,27 @@ def binary(
     if operator == "in":
         return _within(r, a, b, span)
     if operator == "+" and t.TEXT in (a.type, b.type):
-        return t.Apply("concat", (r.string(a), r.string(b)), type=t.TEXT, span=span)
+        return _joined(r, a, b, span)
     if operator == "+" and t.DATE in (a.type, b.type):
         raise r.refuse(span, "a date and something are text in JavaScript", "use getTime() for milliseconds")
     return _arithmetic(r, operator, a, b, span)
+
+
+def _joined(r: Resolver, a: t.Node, b: t.Node, span: s.Span) -> t.Node:
+    """`+` of texts: where no side turns out to be one, JavaScript adds up what is missing, to nothing."""
+    both = t.Apply("concat", (r.string(a), r.string(b)), type=t.TEXT, span=span)
+    if any(side.type == t.TEXT and _never_missing(side) for side in (a, b)):
+        return both
+    texts = [r.scalar_text(side) for side in (a, b) if side.type in (t.TEXT, t.VALUE)]
+    there = [t.Apply("not", (_missing(text, span),), type=t.BOOLEAN, span=span) for text in texts]
+    known = there[0] if len(there) == 1 else t.Apply("or", tuple(there), type=t.BOOLEAN, span=span)
+    return t.Apply("if", (known, both, t.Constant(None, type=t.MISSING, span=span)), type=t.TEXT, span=span)
+
+
+def _never_missing(node: t.Node) -> bool:
+    return isinstance(node, t.Constant) or (
+        isinstance(node, t.Apply) and node.function in ("concat", "string")
+    )
 
 
 def _arithmetic(r: Resolver, operator: str, a: t.Node, b: t.Node, span: s.Span) -> t.Node:

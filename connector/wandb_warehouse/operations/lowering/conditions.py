@@ -121,6 +121,8 @@ def equal(engine: Engine, left: Bound, right: Bound) -> Sql:
             if isinstance(a, exp.Literal) or isinstance(b, exp.Literal):
                 return sure(exp.EQ(this=operand(a), expression=operand(b)))
             return exp.NullSafeEQ(this=operand(a), expression=operand(b))
+        case Scalar(a_type), Scalar(b_type) if a_type != b_type:
+            return exp.false()
         case Scalar(t.BOOLEAN, a), Scalar(t.BOOLEAN, b):
             return sure(exp.EQ(this=operand(a), expression=operand(b)))
         case _:
