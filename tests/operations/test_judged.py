@@ -63,7 +63,6 @@ def test_what_node_gives_otherwise(text: str, tmp_path: Path) -> None:
         _agree(judged(world, connection, [text]))
 
 
-@pytest.mark.xfail(reason="a constant behind a slice is a decimal", strict=True)
 def test_a_constant_number_is_a_double(tmp_path: Path) -> None:
     """A column of numbers is double, also where each is the same constant."""
     (statement,) = compile_operation("runs.map(r => 0.9).slice(0, 2)").statements
