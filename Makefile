@@ -8,7 +8,7 @@ export UV_NO_PROGRESS := 1
 export UV_COMPILE_BYTECODE := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-syncs test-rooms test-fast lint format types bench soak audit clean
+.PHONY: help setup demo engines test test-syncs test-rooms test-fast lint format types bench soak audit clean
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -37,6 +37,9 @@ test-syncs: setup
 test-rooms: setup
 	@$(RUN) pytest -q -p no:cacheprovider -m "not slow" tests $(SYNCS:%=--ignore=%)
 	@$(RUN) pytest -q -p no:cacheprovider -m slow tests $(SYNCS:%=--ignore=%)
+
+engines: setup ## operations and views in PostgreSQL and Spark (some minutes; brings pyspark in)
+	@ENGINES=1 $(RUN) pytest -q -rs tests/engines
 
 test-fast: setup ## the fast tests only
 	@$(RUN) pytest -q -m "not slow"
