@@ -47,7 +47,7 @@ def postgres(work: Path, asked: dict[str, Any]) -> Iterator[dict[str, Any]]:
 
 
 def spark(work: Path, asked: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """Local mode, over the parquet files."""
+    """Local mode, over the files of a parquet lake."""
     from pyspark.errors import PySparkException
     from pyspark.sql import SparkSession
 
@@ -71,10 +71,16 @@ def spark(work: Path, asked: dict[str, Any]) -> Iterator[dict[str, Any]]:
     session = builder.getOrCreate()
     session.sparkContext.setLogLevel("OFF")
     try:
-        for name in asked["tables"]:
-            session.sql(f"CREATE TABLE `{name}` USING parquet LOCATION '{work / name}.parquet'")
+        for name, columns in asked["tables"].items():
+            files = asked["files"].get(name)
+            table = (
+                session.read.parquet(*files)
+                if files
+                else session.createDataFrame([], columns.replace("`", ""))
+            )
+            table.createOrReplaceTempView(name)
         for statement in asked["statements"]:
-            session.sql(statement)
+            session.sql(statement.replace("CREATE VIEW", "CREATE TEMPORARY VIEW", 1))
         for query in asked["queries"]:
             try:
                 done = session.sql(query)

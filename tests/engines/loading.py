@@ -8,13 +8,19 @@ import subprocess
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import duckdb
+import pyarrow as pa
 import pytest
 
-from wandb_warehouse.schema import TABLES, Kind
+from operations.world import World
+from wandb_warehouse.schema import SCHEMA_VERSION, TABLES, Kind
+from wandb_warehouse.warehouse import insert_rows
+from wandb_warehouse.warehouse.lake.lake import Lake
+from wandb_warehouse.warehouse.lake.storage import LocalStorage
 
 Told = dict[str, Any]
 
@@ -34,9 +40,43 @@ POSTGRES: dict[Kind, str] = {
 """Types that columns have in PostgreSQL; docs/dialects.md shows them."""
 
 
-def export(warehouse: Path, folder: Path, form: str) -> None:
-    """Write every table as a parquet or CSV file, JSON as text."""
-    how = "FORMAT parquet" if form == "parquet" else "FORMAT csv, HEADER, NULLSTR '\\N'"
+SPARK: dict[Kind, str] = {
+    "text": "string",
+    "json": "string",
+    "bigint": "bigint",
+    "integer": "int",
+    "double": "double",
+    "bool": "boolean",
+    "timestamp": "timestamp",
+    "value_type": "string",
+}
+"""Types that columns have in Spark, for tables of which a lake has no file."""
+
+
+def make_lake(world: World, root: Path, work: Path) -> None:
+    """Publish generated runs as a lake."""
+    lake = Lake(LocalStorage(root))
+    with lake.lock():
+        lake.mend(work)
+        build = lake.begin(work, [], {})
+        world.fill(build.path)
+        log = {"generation": 1, "schema_version": SCHEMA_VERSION, "package_version": "0"}
+        row = {**log, "started_at": datetime.now(UTC), "finished_at": datetime.now(UTC)}
+        with duckdb.connect(build.path) as connection:
+            connection.register("incoming", pa.Table.from_pylist([row], schema=TABLES["sync_log"].arrow))
+            insert_rows(connection, "sync_log")
+        lake.publish(build)
+
+
+def lake_files(root: Path) -> dict[str, list[str]]:
+    """The files of each table, as the manifest names them."""
+    tables = json.loads((root / "manifest.json").read_text(encoding="utf-8"))["tables"]
+    return {name: [str(root / file["path"]) for file in table["files"]] for name, table in tables.items()}
+
+
+def export(warehouse: Path, folder: Path) -> None:
+    """Write every table as a CSV file, JSON as text."""
+    how = "FORMAT csv, HEADER, NULLSTR '\\N'"
     with duckdb.connect(warehouse, read_only=True) as connection:
         connection.execute("SET TimeZone = 'UTC'")
         for name, table in TABLES.items():
@@ -44,11 +84,16 @@ def export(warehouse: Path, folder: Path, form: str) -> None:
                 f'CAST("{c.name}" AS VARCHAR) AS "{c.name}"' if c.kind == "json" else f'"{c.name}"'
                 for c in table.columns
             )
-            connection.execute(f"COPY (SELECT {cells} FROM \"{name}\") TO '{folder / name}.{form}' ({how})")
+            connection.execute(f"COPY (SELECT {cells} FROM \"{name}\") TO '{folder / name}.csv' ({how})")
 
 
-def ask(dialect: str, warehouse: Path, statements: Sequence[str], queries: Sequence[str]) -> list[Told]:
-    """Load an engine, run statements, and give what each query gives: columns and rows, or an error."""
+def ask(
+    dialect: str, world: World, warehouse: Path, statements: Sequence[str], queries: Sequence[str]
+) -> list[Told]:
+    """Load an engine, run statements, and give what each query gives: columns and rows, or an error.
+
+    PostgreSQL gets the tables of a warehouse, Spark reads the files of a lake of the same runs.
+    """
     uv = os.environ.get("UV") or shutil.which("uv") or str(ROOT / ".tools" / "bin" / "uv")
     if not Path(uv).exists():
         pytest.skip("there is no uv to make environments with")
@@ -65,15 +110,23 @@ def ask(dialect: str, warehouse: Path, statements: Sequence[str], queries: Seque
     )
     if made.returncode != 0:
         pytest.skip(f"{driver} cannot be had from PyPI: {made.stderr.strip().splitlines()[-1:]}")
+    types, quote = (POSTGRES, '"') if dialect == "postgres" else (SPARK, "`")
     tables = {
-        name: ", ".join(f'"{column.name}" {POSTGRES[column.kind]}' for column in table.columns)
+        name: ", ".join(f"{quote}{column.name}{quote} {types[column.kind]}" for column in table.columns)
         for name, table in TABLES.items()
     }
     with _serving(dialect) as socket, tempfile.TemporaryDirectory() as folder:
         work = Path(folder)
-        export(warehouse, work, "csv" if dialect == "postgres" else "parquet")
+        files: dict[str, list[str]] = {}
+        if dialect == "postgres":
+            export(warehouse, work)
+        else:
+            (work / "building").mkdir()
+            make_lake(world, work / "lake", work / "building")
+            files = lake_files(work / "lake")
         asked = {
             "tables": tables,
+            "files": files,
             "statements": list(statements),
             "queries": list(queries),
             "socket": socket,

@@ -107,6 +107,7 @@ def test_views_and_operations_give_the_rows_of_duckdb(dialect: str, tmp_path: Pa
         compiled.append((text, ours, theirs))
     told = ask(
         dialect,
+        world,
         warehouse,
         statements,
         [f"SELECT * FROM {file.name}" for file in views]

@@ -49,7 +49,7 @@ CANNOT = {
 def _printed(dialect: str) -> list[str]:
     """Statements in a dialect: views of values, the reference's examples, generated programs, a filter."""
     found = [values_view(name, dialect) for name in VALUE_VIEWS]
-    for text in [*EXAMPLES.values(), *(program.ours for program in programs(7, 120))]:
+    for text in [*EXAMPLES.values(), *(program.ours for program in programs(7, 60))]:
         try:
             operation = compile_operation(text, dialect, given=GIVEN)
         except OperationError as error:

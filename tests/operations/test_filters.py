@@ -10,6 +10,7 @@ import mongomock
 import pytest
 import sqlglot
 from hypothesis import given as examples
+from hypothesis import settings
 from hypothesis import strategies as st
 
 from operations.filter_generator import filters, orders
@@ -206,6 +207,7 @@ def _shape(sql: str) -> list[str]:
     return [type(node).__name__ for node in sqlglot.parse_one(sql, read="duckdb").walk()]
 
 
+@settings(max_examples=25)
 @examples(
     key=st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), min_size=1).filter(
         lambda key: "value" not in key.split(".")

@@ -96,7 +96,7 @@ def _harmless(name: str) -> str:
     return "".join(letter if letter in ".:" else "a" for letter in name)
 
 
-_quick = settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
+_quick = settings(max_examples=8, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 @pytest.mark.parametrize("text", WRITTEN)
@@ -170,7 +170,7 @@ _TOKENS = (
 )
 
 
-@settings(max_examples=300)
+@settings(max_examples=150)
 @given(text=st.one_of(st.text(max_size=60), st.lists(st.sampled_from(_TOKENS), max_size=14).map(" ".join)))
 def test_anything_is_a_program_or_a_refusal(text: str) -> None:
     """Any text compiles to queries and nothing else, or is refused in one line."""

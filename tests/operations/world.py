@@ -42,15 +42,19 @@ class World:
         """Put the runs into a warehouse."""
         build = Build.create(None, folder)
         build.prepare_tables()
-        with duckdb.connect(build.path) as connection:
+        self.fill(build.path)
+        build.create_views()
+        return Path(build.path)
+
+    def fill(self, path: Path) -> None:
+        """Put the runs into a build."""
+        with duckdb.connect(path) as connection:
             for project, nodes in self.nodes.items():
                 made = run_tables(_ENTITY, project, f"id-{project}", nodes)
                 for name in ("runs", "run_config", "run_summary", "run_tags"):
                     _insert(connection, name, made[name])
             for name, rows in self.tables.items():
                 _insert(connection, name, stored_table(name, rows))
-        build.create_views()
-        return Path(build.path)
 
 
 def _insert(connection: duckdb.DuckDBPyConnection, name: str, rows: pa.Table) -> None:
