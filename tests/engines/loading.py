@@ -58,7 +58,8 @@ def make_lake(world: World, root: Path, work: Path) -> None:
     lake = Lake(LocalStorage(root))
     with lake.lock():
         lake.mend(work)
-        build = lake.begin(work, [], {})
+        moved = [(run["entity"], run["project"], run["run_id"]) for run in world.runs]
+        build = lake.begin(work, moved, {})
         world.fill(build.path)
         log = {"generation": 1, "schema_version": SCHEMA_VERSION, "package_version": "0"}
         row = {**log, "started_at": datetime.now(UTC), "finished_at": datetime.now(UTC)}
