@@ -81,7 +81,7 @@ def test_any_rows_come_back_through_a_part_and_duckdb(
 
 
 @pytest.mark.slow
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(st.lists(rows_strategy, max_size=2), st.sampled_from([1, 7, 1000]))
 def test_any_rows_come_back_through_a_part_and_duckdb_at_length(
     tmp_path_factory: pytest.TempPathFactory, pages: list[list[dict[str, Any]]], target: int
