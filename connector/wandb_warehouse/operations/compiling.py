@@ -10,13 +10,14 @@ from wandb_warehouse.operations import tree as t
 from wandb_warehouse.operations.language.resolving import Given, resolve
 from wandb_warehouse.operations.lowering.engines import ENGINES, Engine
 from wandb_warehouse.operations.lowering.output import shown
+from wandb_warehouse.operations.lowering.relations import VIEWS as SOURCE_VIEWS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 __all__ = ["VIEWS", "Operation", "Statement", "check_dialect", "compile_nodes", "compile_operation"]
 
-VIEWS = ("config_values", "summary_values", "history_points")
+VIEWS = tuple(SOURCE_VIEWS.values())
 """Views that compiled operations read beside the tables."""
 
 

@@ -16,6 +16,7 @@ from wandb_warehouse.operations.lowering.functions import FUNCTIONS
 from wandb_warehouse.operations.lowering.relations import (
     ROW_KEY,
     RUN_KEY,
+    VIEWS,
     ArtifactValue,
     Bound,
     DocumentValue,
@@ -42,8 +43,6 @@ if TYPE_CHECKING:
 __all__ = ["Lowerer", "Names"]
 
 Names = Mapping[t.Variable, Bound]
-
-_VIEWS = {"config": "config_values", "summary": "summary_values", "history": "history_points"}
 
 _SMALL = 30
 """Nodes of a condition that may as well be said again."""
@@ -94,9 +93,6 @@ class Lowerer:
                 return self._entry(self.bound(of, names, scope), source, key)
             case t.Document(of=of, source=source):
                 return self._document(self.bound(of, names, scope), source)
-            case t.Item(of=t.Pieces() as pieces, path=(int() as place,)):
-                words = self.sql(pieces.of, names, scope)
-                return Scalar(t.TEXT, self.engine.piece(words, pieces.separator, place + 1))
             case t.Item(of=of, path=path):
                 return self._item(self.bound(of, names, scope), path)
             case t.Record(entries=entries):
@@ -211,7 +207,7 @@ class Lowerer:
             return known
         alias = self.alias({"config": "c", "summary": "s", "history": "p"}[source])
         same = [column(name, alias).eq(column(name, of.alias)) for name in own]
-        view = exp.to_table(_VIEWS[source])
+        view = exp.to_table(VIEWS[source])
         if matches is not None:
             of.scope.add(
                 view.as_(alias), exp.and_(*same, column("key", alias).eq(text(key)), copy=False), "LEFT"

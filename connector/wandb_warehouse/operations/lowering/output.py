@@ -25,7 +25,7 @@ from wandb_warehouse.operations.lowering.relations import (
     Value,
     column,
 )
-from wandb_warehouse.operations.lowering.single import first_of, top_fold, whole_list
+from wandb_warehouse.operations.lowering.single import first_of, one_of, top_fold, whole_list
 
 if TYPE_CHECKING:
     from wandb_warehouse.operations.lowering.engines import Engine
@@ -62,14 +62,8 @@ class Shown:
     json: tuple[bool, ...]
 
 
-def shown(node: t.Node, engine: Engine, *, limit: int | None = None) -> Shown:
-    """The SELECT of a node.
-
-    Args:
-        node: what a statement shows.
-        engine: for which engine.
-        limit: rows at most.
-    """
+def shown(node: t.Node, engine: Engine) -> Shown:
+    """The SELECT of what a statement shows, for an engine."""
     lowerer = Lowerer(engine)
     is_text = _is_effect(node)
     if isinstance(node, t.Fold) and isinstance(node.of.type, t.ListType):
@@ -77,17 +71,15 @@ def shown(node: t.Node, engine: Engine, *, limit: int | None = None) -> Shown:
     if isinstance(node, t.First) and node.type in (t.RUN, t.ARTIFACT, t.ROW):
         # One element is a list of at most one: where there is none, there is no row.
         relation, skipped = first_of(lowerer, node, {})
-        columns = columns_of(lowerer, relation.element, node.type)
-        query = relation.select(*(each.sql for each in columns), ordered=True).limit(1, copy=False)
-        query = query.offset(skipped, copy=False) if skipped else query
+        columns = columns_of(lowerer, relation.element)
+        query = one_of(relation, [each.sql for each in columns], skipped)
     elif isinstance(node.type, t.ListType):
         relation = lowerer.relation(node, {})
-        columns = columns_of(lowerer, relation.element, t.element_of(node.type))
+        columns = columns_of(lowerer, relation.element)
         query = relation.select(*(each.sql for each in columns), ordered=True)
-        query = query if limit is None else query.limit(limit, copy=False)
     else:
         scope = Scope()
-        columns = columns_of(lowerer, lowerer.bound(node, {}, scope), node.type)
+        columns = columns_of(lowerer, lowerer.bound(node, {}, scope))
         query = scope.select(*(each.sql for each in columns))
     return Shown(query, is_text, tuple(each.is_json for each in columns))
 
@@ -105,7 +97,7 @@ def _is_effect(node: t.Node) -> bool:
             return False
 
 
-def columns_of(lowerer: Lowerer, bound: Bound, type_: t.Type, name: str = "value") -> list[Column]:
+def columns_of(lowerer: Lowerer, bound: Bound, name: str = "value") -> list[Column]:
     """The columns that show an element, with the names a user sees."""
     engine = lowerer.engine
     match bound:
@@ -126,16 +118,10 @@ def columns_of(lowerer: Lowerer, bound: Bound, type_: t.Type, name: str = "value
         case RowValue(_, alias):
             return [Column(column(each, alias)) for each in ("entity", "project", "run_id", "step")]
         case RecordValue(entries):
-            types = dict(type_.entries) if isinstance(type_, t.RecordType) else {}
-            return [
-                each
-                for entry, inner in entries.items()
-                for each in columns_of(lowerer, inner, types.get(entry, t.VALUE), entry)
-            ]
+            return [each for entry, inner in entries.items() for each in columns_of(lowerer, inner, entry)]
         case Grouped(key):
-            key_type = type_.key if isinstance(type_, t.GroupType) else t.VALUE
             counted = engine.double(exp.Count(this=exp.Star()))
-            return [*columns_of(lowerer, key, key_type, "key"), _named(counted, "count")]
+            return [*columns_of(lowerer, key, "key"), _named(counted, "count")]
         case ListBinding():
             return [_named(whole_list(lowerer, bound), name, is_json=True)]
 

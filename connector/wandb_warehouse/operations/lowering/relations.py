@@ -19,7 +19,9 @@ else:
 
 __all__ = [
     "ARTIFACT_COLUMNS",
+    "ARTIFACT_KEY",
     "RUN_KEY",
+    "VIEWS",
     "ArtifactValue",
     "Bound",
     "DocumentValue",
@@ -42,6 +44,17 @@ __all__ = [
 RUN_KEY = ("entity", "project", "run_id")
 
 ROW_KEY = (*RUN_KEY, "step", "seq")
+
+VIEWS = {"config": "config_values", "summary": "summary_values", "history": "history_points"}
+"""The view that has the values of each source."""
+
+ARTIFACT_KEY = {
+    "entity": "artifact_entity",
+    "project": "artifact_project",
+    "collection": "collection",
+    "artifact_id": "artifact_id",
+}
+"""What names an artifact version in tables of artifacts, and what the same is called at a run's edge to it."""
 
 ARTIFACT_COLUMNS = (
     "artifact_entity",

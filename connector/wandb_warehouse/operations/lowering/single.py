@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from wandb_warehouse.operations.lowering.lowerer import Lowerer, Names
 
-__all__ = ["first", "first_of", "fold_of", "top_fold", "whole_list"]
+__all__ = ["first", "first_of", "fold_of", "one_of", "top_fold", "whole_list"]
 
 
 def first(lo: Lowerer, node: t.First, names: Names, scope: Scope) -> Bound:
@@ -45,7 +45,7 @@ def first(lo: Lowerer, node: t.First, names: Names, scope: Scope) -> Bound:
     alias = lo.alias("f")
     correlated = relation.scope.correlated
     if not _free(relation.select(*columns)):
-        scope.add(_one(relation, columns, skipped).subquery(alias, copy=False), exp.true(), "LEFT")
+        scope.add(one_of(relation, columns, skipped).subquery(alias, copy=False), exp.true(), "LEFT")
     elif correlated and not _free(_uncorrelated(relation).select(*columns)):
         inner = _uncorrelated(relation)
         own, same = _tied(alias, correlated)
@@ -59,7 +59,7 @@ def first(lo: Lowerer, node: t.First, names: Names, scope: Scope) -> Bound:
     else:
         if not lo.engine.has_lateral:
             raise lo.engine.unknown("one element of a list that depends on another element")
-        query = _one(relation, columns, skipped)
+        query = one_of(relation, columns, skipped)
         lateral = exp.Lateral(
             this=query.subquery(copy=False), alias=exp.TableAlias(this=exp.to_identifier(alias))
         )
@@ -212,7 +212,8 @@ def _tied(alias: str, correlated: Sequence[tuple[exp.Column, Sql]]) -> tuple[lis
     return own, same
 
 
-def _one(relation: Relation, columns: list[Sql], skipped: int) -> exp.Select:
+def one_of(relation: Relation, columns: list[Sql], skipped: int) -> exp.Select:
+    """The SELECT of one element, and how many before it are skipped."""
     query = relation.select(*columns, ordered=True).limit(1, copy=False)
     return query.offset(skipped, copy=False) if skipped else query
 

@@ -10,8 +10,10 @@ from wandb_warehouse.operations import tree as t
 from wandb_warehouse.operations.lowering.coercion import as_value, json_value
 from wandb_warehouse.operations.lowering.relations import (
     ARTIFACT_COLUMNS,
+    ARTIFACT_KEY,
     ROW_KEY,
     RUN_KEY,
+    VIEWS,
     ArtifactValue,
     Key,
     ListBinding,
@@ -34,8 +36,6 @@ if TYPE_CHECKING:
     from wandb_warehouse.operations.lowering.lowerer import Lowerer, Names
 
 __all__ = ["SOURCES", "history", "run_of"]
-
-_VIEWS = {"config": "config_values", "summary": "summary_values"}
 
 
 def all_runs(lo: Lowerer, node: t.AllRuns, names: Names, scope: Scope) -> Relation:
@@ -77,12 +77,10 @@ def tags(lo: Lowerer, node: t.Tags, names: Names, scope: Scope) -> Relation:
     if not isinstance(of, ArtifactValue):
         raise lo.refuse("tags are of a run or an artifact version")
     alias = lo.alias("l")
-    pairs = {"entity": "artifact_entity", "project": "artifact_project"}
-    pairs |= {name: name for name in ("collection", "artifact_id")}
     correlate(
         scope,
         exp.to_table("artifact_aliases").as_(alias),
-        [(column(ours, alias), of.columns[theirs]) for ours, theirs in pairs.items()],
+        [(column(ours, alias), of.columns[theirs]) for ours, theirs in ARTIFACT_KEY.items()],
     )
     return Relation(scope, Scalar(t.TEXT, column("alias", alias)), [Key(column("alias", alias))])
 
@@ -93,9 +91,7 @@ def artifacts(lo: Lowerer, node: t.Artifacts, names: Names, scope: Scope) -> Rel
     edge, version = lo.alias("e"), lo.alias("a")
     of_run(scope, exp.to_table("run_artifacts").as_(edge), edge, run)
     scope.where.append(column("direction", edge).eq(text(node.direction)))
-    pairs = {"entity": "artifact_entity", "project": "artifact_project"}
-    pairs |= {name: name for name in ("collection", "artifact_id")}
-    same = [column(ours, version).eq(column(theirs, edge)) for ours, theirs in pairs.items()]
+    same = [column(ours, version).eq(column(theirs, edge)) for ours, theirs in ARTIFACT_KEY.items()]
     scope.add(exp.to_table("artifacts").as_(version), exp.and_(*same, copy=False), "LEFT")
     if node.collection is not None:
         scope.where.append(column("collection", edge).eq(text(node.collection)))
@@ -109,9 +105,7 @@ def artifacts(lo: Lowerer, node: t.Artifacts, names: Names, scope: Scope) -> Rel
 
 def _under_alias(lo: Lowerer, edge: str, wanted: str) -> Sql:
     alias = lo.alias("l")
-    pairs = {"entity": "artifact_entity", "project": "artifact_project"}
-    pairs |= {name: name for name in ("collection", "artifact_id")}
-    same = [column(ours, alias).eq(column(theirs, edge)) for ours, theirs in pairs.items()]
+    same = [column(ours, alias).eq(column(theirs, edge)) for ours, theirs in ARTIFACT_KEY.items()]
     named = column("alias", alias).eq(text(wanted))
     query = (
         exp.select(exp.Literal.number(1))
@@ -174,7 +168,7 @@ def differences(lo: Lowerer, node: t.Differences, names: Names, scope: Scope) ->
         for run, _ in runs
     ]
     inner.add(
-        exp.to_table(_VIEWS[runs[0][1]]).as_(alias),
+        exp.to_table(VIEWS[runs[0][1]]).as_(alias),
         exp.or_(*(each.copy() for each in held), copy=False),
         "INNER",
     )

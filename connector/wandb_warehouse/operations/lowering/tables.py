@@ -4,30 +4,10 @@
 tells which of the engines are executed by tests, and which are only held against their documentation.
 """
 
+from wandb_warehouse.operations.lowering.numerals import WHITE, parsed
 from wandb_warehouse.operations.lowering.remote_tables import REMOTE_TABLES
 
 __all__ = ["TABLES"]
-
-_DECIMAL = "^[+-]?([0-9]+[.]?[0-9]*|[.][0-9]+)([eE][+-]?[0-9]+)?$"
-
-_SPACES = (
-    "\t\n\v\f\r \u00a0\u1680"
-    + "".join(map(chr, range(0x2000, 0x200B)))
-    + "\u2028\u2029\u202f\u205f\u3000\ufeff"
-)
-"""What JavaScript takes for white space."""
-
-_PARSED = (
-    "CASE WHEN {trim} = '' THEN 0 WHEN {match} THEN {cast} WHEN {trim} IN ('Infinity', '+Infinity')"
-    " THEN {inf} WHEN {trim} = '-Infinity' THEN {minus} END"
-)
-
-
-def _parsed(trim: str, match: str, cast: str, inf: str, minus: str) -> str:
-    """The number a text reads as: what matches is cast, so that no cast fails."""
-    filled = {"trim": trim, "inf": inf, "minus": minus}
-    return _PARSED.format(**filled, match=match.format(trim, _DECIMAL), cast=cast.format(trim))
-
 
 _KINDS = "WHEN 'string' THEN 'string' WHEN 'boolean' THEN 'bool' WHEN 'array' THEN 'list' WHEN 'object' THEN 'object'"
 
@@ -55,14 +35,14 @@ TABLES: dict[str, dict[str, str]] = {
         "position": "STRPOS(_1, _2)",
         "starts_with": "STARTS_WITH(_1, _2)",
         "ends_with": "ENDS_WITH(_1, _2)",
-        "trimmed": f"TRIM(_1, '{_SPACES}')",
+        "trimmed": f"TRIM(_1, '{WHITE}')",
         "piece": "LIST_EXTRACT(STRING_SPLIT(_1, _2), _3)",
         "pieces": "UNNEST(STRING_SPLIT(_1, _2))",
         "matches": "REGEXP_MATCHES(_1, _2)",
         "digits": "CAST(CAST(_1 AS DOUBLE) AS TEXT)",
         "whole_digits": "CAST(CAST(_1 AS BIGINT) AS TEXT)",
-        "parsed_number": _parsed(
-            f"TRIM(_1, '{_SPACES}')",
+        "parsed_number": parsed(
+            f"TRIM(_1, '{WHITE}')",
             "REGEXP_MATCHES({}, '{}')",
             "CAST({} AS DOUBLE)",
             "CAST('Infinity' AS DOUBLE)",
@@ -120,15 +100,15 @@ TABLES: dict[str, dict[str, str]] = {
         "position": "STRPOS(_1, _2)",
         "starts_with": "STARTS_WITH(_1, _2)",
         "ends_with": "RIGHT(_1, LENGTH(_2)) = _2",
-        "trimmed": f"BTRIM(_1, '{_SPACES}')",
+        "trimmed": f"BTRIM(_1, '{WHITE}')",
         "piece": "CASE WHEN _3 <= CARDINALITY(STRING_TO_ARRAY(_1, _2)) THEN SPLIT_PART(_1, _2, _3) END",
         "pieces": "UNNEST(STRING_TO_ARRAY(_1, _2))",
         "matches": "_1 ~ _2",
         "digits": "CAST(CAST(_1 AS DOUBLE PRECISION) AS TEXT)",
         "whole_digits": "CAST(CAST(_1 AS BIGINT) AS TEXT)",
         # Numbers that no double holds fail to be cast to one, and JavaScript reads them as infinite or 0.
-        "parsed_number": _parsed(
-            f"BTRIM(_1, '{_SPACES}')",
+        "parsed_number": parsed(
+            f"BTRIM(_1, '{WHITE}')",
             "{} ~ '{}'",
             "CASE WHEN ABS(CAST({0} AS DECIMAL)) > CAST('1.7976931348623157e308' AS DECIMAL) THEN"
             " SIGN(CAST({0} AS DECIMAL)) * CAST('Infinity' AS DOUBLE PRECISION)"
@@ -179,13 +159,13 @@ TABLES: dict[str, dict[str, str]] = {
         "position": "LOCATE(_2, _1)",
         "starts_with": "STARTSWITH(_1, _2)",
         "ends_with": "ENDSWITH(_1, _2)",
-        "trimmed": f"TRIM(BOTH '{_SPACES}' FROM _1)",
+        "trimmed": f"TRIM(BOTH '{WHITE}' FROM _1)",
         "piece": "CASE WHEN _3 <= SIZE(SPLIT(_1, CONCAT('\\\\Q', _2, '\\\\E'), -1)) THEN SPLIT_PART(_1, _2, _3) END",
         "matches": "_1 RLIKE _2",
         "whole_digits": "CAST(CAST(_1 AS BIGINT) AS STRING)",
         "digits": "CAST(CAST(_1 AS DOUBLE) AS STRING)",
-        "parsed_number": _parsed(
-            f"TRIM(BOTH '{_SPACES}' FROM _1)",
+        "parsed_number": parsed(
+            f"TRIM(BOTH '{WHITE}' FROM _1)",
             "{} RLIKE '{}'",
             "CAST({} AS DOUBLE)",
             "CAST('Infinity' AS DOUBLE)",
