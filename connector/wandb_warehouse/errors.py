@@ -4,6 +4,8 @@
     ├── ConfigError            exit 2   mend the command, the configuration or the environment
     │   ├── MissingExtraError           install what the message names
     │   ├── ProjectNotFoundError        mend the path, or ask for access
+    │   ├── NotStoredError              mend the path, or sync what it names; a ValueError, too
+    │   │   └── RunNotFoundError
     │   ├── QueryError                  mend the SQL statement
     │   └── OperationError              mend the expression or the filter
     ├── AuthError              exit 3   mend the key
@@ -26,6 +28,7 @@ __all__ = [
     "CorruptStoreError",
     "FatalRemoteError",
     "MissingExtraError",
+    "NotStoredError",
     "OperationError",
     "PartialError",
     "ProjectNotFoundError",
@@ -33,6 +36,7 @@ __all__ = [
     "QueryError",
     "RemoteError",
     "RetriableRemoteError",
+    "RunNotFoundError",
     "StoreError",
     "WarehouseError",
 ]
@@ -61,6 +65,14 @@ class MissingExtraError(ConfigError):
 
 class ProjectNotFoundError(ConfigError):
     """The server knows no such entity or project, or this key may not read it."""
+
+
+class NotStoredError(ConfigError, ValueError):
+    """The warehouse does not hold what a path names; a ValueError as the public API raises it, too."""
+
+
+class RunNotFoundError(NotStoredError):
+    """The warehouse does not hold the run."""
 
 
 class QueryError(ConfigError):

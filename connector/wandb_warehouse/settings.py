@@ -22,6 +22,8 @@ __all__ = [
     "DEFAULT_LAKE",
     "DEFAULT_WAREHOUSE",
     "Settings",
+    "api_address",
+    "app_address",
     "load_settings",
     "parse_warehouse",
     "resolve_connection",
@@ -88,9 +90,30 @@ def resolve_connection(*, base_url: str | None = None, api_key: str | None = Non
     Precedence: argument, `WANDB_API_KEY` and `WANDB_BASE_URL`, netrc (this host's entry alone; `NETRC` moves
     the file), `.dlt/secrets.toml`, `.dlt/config.toml`, https://api.wandb.ai.
     """
-    url = base_url or _environment("WANDB_BASE_URL") or _configured_base() or DEFAULT_BASE_URL
+    url = api_address(base_url)
     key, source = _find_key(url, api_key)
     return Connection(url, Secret(key), source)
+
+
+def api_address(base_url: str | None = None) -> str:
+    """Base address of W&B's API without a slash at the end, whether there is a key for it or not.
+
+    Precedence: argument, `WANDB_BASE_URL`, `.dlt/secrets.toml`, `.dlt/config.toml`, https://api.wandb.ai.
+    """
+    url = base_url or _environment("WANDB_BASE_URL") or _configured_base() or DEFAULT_BASE_URL
+    return url.rstrip("/")
+
+
+def app_address(base_url: str) -> str:
+    """Address of the pages that people look at, without a slash at the end; `WANDB_APP_URL` may name another one.
+
+    >>> app_address("https://api.wandb.ai"), app_address("https://api.example.com")
+    ('https://wandb.ai', 'https://app.example.com')
+    """
+    if configured := _environment("WANDB_APP_URL"):
+        return configured.strip("/")
+    pages = "://" if "://api.wandb." in base_url and "://api.wandb.test" not in base_url else "://app."
+    return base_url.replace("://api.", pages, 1).rstrip("/")
 
 
 def _find_key(url: str, argument: str | None) -> tuple[str, str]:

@@ -20,6 +20,7 @@ ROOMS: dict[str, set[str]] = {
     "resources": {"client", "arrow", "settings", "schema", "errors"},
     "warehouse": {"schema", "errors"},
     "operations": {"schema", "errors"},
+    "api": {"warehouse", "operations", "arrow", "settings", "client", "sync", "schema", "errors"},
     "sync": {"resources", "warehouse", "settings", "client", "arrow", "schema", "errors"},
     "verification": {"sync", "resources", "warehouse", "client", "arrow", "schema", "errors"},
     "cli": {
@@ -38,13 +39,13 @@ ROOMS: dict[str, set[str]] = {
     },
     "sandbox": set(),
     "planning": {"sync", "resources", "warehouse", "client", "schema", "errors"},
-    "__init__": {"sync", "operations", "resources", "warehouse", "settings"},
+    "__init__": {"api", "sync", "operations", "resources", "warehouse", "settings"},
 }
 """What each room may import of the others."""
 
 FRONT_DOORS = {
-    "client": {"cli", "sync", "planning", "settings", "verification"},
-    "arrow": {"sync", "cli", "verification"},
+    "client": {"api", "cli", "sync", "planning", "settings", "verification"},
+    "arrow": {"api", "sync", "cli", "verification"},
     "resources": {"sync", "planning", "cli", "verification"},
 }
 """Rooms of which some may import the front door only, not the modules behind it."""
@@ -73,7 +74,14 @@ LIBRARIES: dict[str, set[str]] = {
         "sandbox",
         "client/transport",
         "verification",
+        "api",
     },
+    # What the Python surface gives where it is installed, as the public API does.
+    "pandas": {"api"},
+    "polars": {"api"},
+    "IPython": {"api/attributes"},
+    # The official client, for what changes W&B.
+    "wandb": {"api/writing"},
     "orjson": {"arrow", "client", "sandbox"},
     "yaml": {"arrow"},
 }

@@ -14,6 +14,7 @@ from wandb_warehouse.warehouse.instance import damage
 from wandb_warehouse.warehouse.lock import WarehouseLock
 from wandb_warehouse.warehouse.numbering import insert_rows
 from wandb_warehouse.warehouse.proof import EXPECTATIONS, Difference
+from wandb_warehouse.warehouse.reader import Reader
 from wandb_warehouse.warehouse.status import (
     STORED_RUNS,
     HeldRows,
@@ -50,6 +51,7 @@ __all__ = [
     "HeldRows",
     "LastSync",
     "ProjectStatus",
+    "Reader",
     "RunKey",
     "ShortTable",
     "SqlFile",

@@ -1,0 +1,15 @@
+"""W&B's public API over the warehouse: `Api`, `Runs`, `Run` and what hangs on them, offline.
+
+session      what the objects of one `Api` share
+attributes   W&B's names of an object, and Python's
+pages        lists made page by page
+paths        paths of runs, sweeps and artifacts
+api          `Api`
+runs, run    `Runs`, `Run`
+histories    rows and samples of histories; frames and dicts made of them
+...
+"""
+
+from wandb_warehouse.api.users import User
+
+__all__ = ["User"]

@@ -1,0 +1,52 @@
+"""What the objects of one `Api` share: the warehouse they read, and who they are for W&B."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from wandb_warehouse.arrow import undump, unescape
+from wandb_warehouse.settings import app_address
+from wandb_warehouse.warehouse import Reader
+
+__all__ = ["Session", "document", "plain", "time_text"]
+
+
+@dataclass(frozen=True)
+class Session:
+    """One reader of a warehouse, and the W&B server that the warehouse was filled from."""
+
+    reader: Reader
+    base_url: str
+    """Address of the server's API."""
+    api_key: str | None = field(default=None, repr=False)
+    """Key that was given; None where environment and configuration are to say."""
+    timeout: float | None = None
+    """Seconds for a request to the server; None for the client's own."""
+
+    @property
+    def app_url(self) -> str:
+        """Address of the server's pages, with a slash at the end."""
+        return app_address(self.base_url) + "/"
+
+
+def time_text(moment: datetime | None) -> str | None:
+    """Give a time as W&B's API writes it: UTC, to the second where it is whole.
+
+    >>> from datetime import UTC, datetime
+    >>> time_text(datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC))
+    '2026-01-02T03:04:05Z'
+    """
+    if moment is None:
+        return None
+    digits = "microseconds" if moment.microsecond else "seconds"
+    return moment.replace(tzinfo=None).isoformat(timespec=digits) + "Z"
+
+
+def plain(text: str | None) -> str | None:
+    """Give a stored text as it was written."""
+    return None if text is None else unescape(text)
+
+
+def document(text: str | None) -> Any:
+    """Give a stored JSON document as the value it stands for; None where there is none."""
+    return None if text is None else undump(text)

@@ -1,0 +1,87 @@
+"""One published state of a warehouse, asked many questions: what the Python surface reads from."""
+
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from threading import RLock
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+
+from wandb_warehouse.errors import StoreError
+from wandb_warehouse.warehouse.connection import open_readonly
+from wandb_warehouse.warehouse.instance import damage
+from wandb_warehouse.warehouse.lending import lend_views
+from wandb_warehouse.warehouse.proof import statement
+from wandb_warehouse.warehouse.status import records
+
+__all__ = ["Reader"]
+
+
+class Reader:
+    """Answers questions from the state that was published when it was first asked, until it is told to `renew`.
+
+    Threads may share one: its statements run one after the other.
+
+    Args:
+        warehouse: a DuckDB file, or the directory or address of a lake.
+    """
+
+    def __init__(self, warehouse: Path | str) -> None:
+        self.warehouse = warehouse
+        self._connection: duckdb.DuckDBPyConnection | None = None
+        self._lock = RLock()
+
+    def table(self, name: str, values: Mapping[str, Any] | None = None, **identifiers: str) -> pa.Table:
+        """Run `statements/api/<name>.sql` and give its rows.
+
+        Args:
+            name: the statement.
+            values: what its parameters stand for.
+            identifiers: names of the schema to fill in, never data.
+
+        Raises:
+            StoreError: as `open_readonly`, or the warehouse cannot be read.
+        """
+        return self.select(statement(f"api/{name}", **identifiers), values)
+
+    def rows(
+        self, name: str, values: Mapping[str, Any] | None = None, **identifiers: str
+    ) -> list[dict[str, Any]]:
+        """Run a statement and give its rows as records, times as datetimes in UTC; errors as `table`."""
+        return records(self.table(name, values, **identifiers))
+
+    def select(
+        self, sql: str, values: Mapping[str, Any] | None = None, *, views: Collection[str] = ()
+    ) -> pa.Table:
+        """Run a SELECT that was compiled and give its rows; errors as `table`.
+
+        Args:
+            sql: the statement.
+            values: what its parameters stand for.
+            views: views of ours that it reads, which an older warehouse may not have.
+        """
+        with self._reading() as connection:
+            lend_views(connection, views)
+            return connection.sql(sql, params=dict(values or {})).to_arrow_table()
+
+    def renew(self) -> None:
+        """Answer from the state that is published now, from the next question on."""
+        with self._lock:
+            if self._connection is not None:
+                self._connection.close()
+                self._connection = None
+
+    @contextmanager
+    def _reading(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        with self._lock:
+            if self._connection is None:
+                self._connection = open_readonly(self.warehouse)
+            try:
+                yield self._connection
+            except duckdb.Error as error:
+                raise damage(self.warehouse, error, reading=True) or StoreError(
+                    f"{self.warehouse} cannot be read: {str(error).splitlines()[0]}",
+                    mend="free memory or disk space, and run it again",
+                ) from error
