@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
-from typing import Any, Generic, TypeVar, overload
+from typing import Any, Generic, Self, TypeVar, overload
 
 __all__ = ["Pages"]
 
@@ -80,7 +80,7 @@ class Pages(Iterator[T], ABC, Generic[T]):
     def __len__(self) -> int:
         return len(self._found())
 
-    def __iter__(self) -> Iterator[T]:
+    def __iter__(self) -> Self:
         self.index = -1
         return self
 
