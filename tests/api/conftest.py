@@ -1,54 +1,92 @@
-"""A project of a few runs, synced once into a DuckDB file and into a lake, for tests that only read."""
+"""What lies beside runs and histories: written by the official client, told by it, and synced."""
 
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 
+from api import beside_reader
+from api.runs_place import Place, rows_of
+from real_client.official import OfficialClient
 from support import options
 from wandb_warehouse import Api
+from wandb_warehouse.client import Connection, Secret
+from wandb_warehouse.resources import ProjectPath
 from wandb_warehouse.sandbox import Sandbox
-from wandb_warehouse.sync import sync
-
-__all__ = ["Place", "rows_of"]
-
-_RUNS = 12
+from wandb_warehouse.sync import SyncOptions, sync
 
 
-def rows_of(number: int) -> list[dict[str, Any]]:
-    """Rows of the run of that number: a metric in all, one in every third, texts, bools, objects, repeated steps."""
-    rows: list[dict[str, Any]] = []
-    for step in range(number * 9):
-        row: dict[str, Any] = {"_step": step, "_runtime": step / 2, "loss": 1 / (step + number)}
-        if step % 3 == 0:
-            row["acc"] = step / 100
-        if number % 2:
-            row |= {
-                "phase": "warm up" if step < 5 else "train",
-                "ok": step % 2 == 0,
-                "layers": {"first": step},
-            }
-        if number % 3 == 0:
-            row["histogram"] = {"_type": "histogram", "bins": [0, step]}
-        rows.append(row)
-        if number == 4 and step % 5 == 0:
-            rows.append({**row, "loss": -row["loss"]})
-    return rows
-
-
-@dataclass(frozen=True)
-class Place:
-    """The sandbox that was synced, and where to."""
+@dataclass
+class Beside:
+    """A server that the official client filled, its warehouse, and what each says."""
 
     box: Sandbox
-    file: Path
-    lake: Path
+    warehouse: Path
+    sweeps: dict[str, str]
+    """Ids by what the writer calls them."""
+    theirs: beside_reader.Facts
+    ours: beside_reader.Facts
 
     def api(self) -> Api:
-        """A new `Api` over the DuckDB file."""
-        return Api(warehouse=self.file)
+        """Ours, over the warehouse."""
+        return Api({"base_url": self.box.base_url}, api_key=self.box.key, warehouse=self.warehouse)
+
+
+SWEPT: tuple[tuple[str, dict[str, Any]], ...] = (
+    ("smallest", {"loss": 0.5}),
+    ("smallest", {"loss": 0.125}),
+    ("largest", {"val": {"acc": 0.5}}),
+    ("largest", {"val": {"acc": 0.75}}),
+)
+"""Sweeps of further runs, and their summaries."""
+
+
+def load(
+    box: Sandbox,
+    warehouse: Path,
+    *projects: str,
+    console: bool = True,
+    destination: Literal["duckdb", "filesystem"] = "duckdb",
+) -> Path:
+    """Sync projects of the sandbox."""
+    options = SyncOptions(
+        tuple(ProjectPath("sandbox", project) for project in projects),
+        Connection(box.base_url, Secret(box.key), "argument"),
+        warehouse,
+        destination=destination,
+        opt_in=frozenset({"console_logs"} if console else ()),
+    )
+    assert sync(options).quarantined == {}
+    return warehouse
+
+
+@pytest.fixture(scope="session")
+def beside(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Beside]:
+    """Project `p` of the sandbox, synced; it uses an artifact of the project `other`, which is not."""
+    scratch = tmp_path_factory.mktemp("beside")
+    with Sandbox() as box:
+        client = OfficialClient(box, "p", scratch)
+        client.run("../api/beside_writer.py", str(scratch / "sweeps.json"))
+        sweeps = json.loads((scratch / "sweeps.json").read_text())
+        for number, (name, summary) in enumerate(SWEPT):
+            box.add_run(
+                "sandbox", "p", f"swept{number}", config={"lr": number}, summary=summary, sweep=sweeps[name],
+                created_at=f"2031-01-01T00:00:0{number}Z",
+            )  # fmt: skip
+        client.run("../api/beside_reader.py", str(scratch / "theirs.json"))
+        theirs = json.loads((scratch / "theirs.json").read_text())
+        made = Beside(box, load(box, scratch / "wandb.duckdb", "p"), sweeps, theirs, {})
+        made.ours = told(made.api())
+        yield made
+
+
+def told(api: Api) -> beside_reader.Facts:
+    """What ours says, as it is after a passage through JSON."""
+    facts: beside_reader.Facts = json.loads(json.dumps(beside_reader.tell(api)))
+    return facts
 
 
 @pytest.fixture(scope="session")
@@ -56,7 +94,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
     """The project `e/p` of a sandbox, in a file and in a lake; nobody changes either."""
     folder = tmp_path_factory.mktemp("api")
     with Sandbox() as box:
-        for number in range(_RUNS):
+        for number in range(12):
             box.add_run(
                 "e",
                 "p",

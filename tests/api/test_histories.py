@@ -16,7 +16,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from api.conftest import Place, rows_of
+from api.runs_place import Place, rows_of
 from support import options
 from wandb_warehouse import Api
 from wandb_warehouse.api import histories as of_histories

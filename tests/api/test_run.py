@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from api.conftest import Place
+from api.runs_place import Place
 from support import options
 from wandb_warehouse import Api
 from wandb_warehouse.api.html import sparkline
