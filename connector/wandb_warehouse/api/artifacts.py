@@ -3,7 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
-from wandb_warehouse.api.artifact import Artifact, stored_versions
+from wandb_warehouse.api.artifact import Artifact
+from wandb_warehouse.api.artifact_place import stored_versions
 from wandb_warehouse.api.matching import matches, sort_key
 from wandb_warehouse.api.paths import ArtifactPath
 from wandb_warehouse.api.resumed import ResumedPages
