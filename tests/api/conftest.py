@@ -12,7 +12,9 @@ import duckdb
 import pytest
 
 from api import beside_reader
+from api.runs_place import Place, rows_of
 from real_client.official import OfficialClient
+from support import options
 from wandb_warehouse import Api
 from wandb_warehouse.client import Connection, Secret
 from wandb_warehouse.resources import ProjectPath
@@ -101,3 +103,37 @@ def told(api: Api) -> beside_reader.Facts:
     """What ours says, as it is after a passage through JSON."""
     facts: beside_reader.Facts = json.loads(json.dumps(beside_reader.tell(api)))
     return facts
+
+
+@pytest.fixture(scope="session")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
+    """The project `e/p` of a sandbox, in a file and in a lake; nobody changes either."""
+    folder = tmp_path_factory.mktemp("api")
+    with Sandbox() as box:
+        for number in range(12):
+            box.add_run(
+                "e",
+                "p",
+                f"r{number:02}",
+                config={"lr": 10.0 ** -(number % 4), "model": {"depth": number}},
+                summary={"loss": 1 - number / 20, "best": {"at": number}, " spaced ": 1},
+                rows=rows_of(number),
+                events=[
+                    {"_timestamp": 1e9 + 15 * n, "_runtime": 15.0 * n, "system.cpu": n / 2}
+                    for n in range(number)
+                ],
+                created_at=f"2026-01-01T00:00:{number:02}Z",
+                group="seeds" if number % 2 else None,
+                tags=["odd"] if number % 2 else [],
+                state="running" if number == 11 else "finished",
+            )
+        found = Place(box, folder / "wandb.duckdb", folder / "lake")
+        for warehouse in (found.file, found.lake):
+            sync(options(box, warehouse))
+        yield found
+
+
+@pytest.fixture
+def api(place: Place) -> Api:
+    """A new `Api` over the DuckDB file."""
+    return place.api()
