@@ -31,7 +31,7 @@ def _theirs() -> Any:
 def _server(path: str) -> dict[str, Any] | None:
     try:
         run = _theirs().run(path)
-    except ValueError:
+    except wandb.Error:
         return None
     return {
         **{field: getattr(run, field) for field in FIELDS},
@@ -63,9 +63,9 @@ def _warehouse(warehouse: str, path: str) -> dict[str, Any] | None:
             "summary": dict(run.summary_metrics),
             "files": asked(f"SELECT name FROM files WHERE {of_run}"),
             "logged": asked(
-                f"SELECT collection || ':v' || version || ' [' || {aliases} || ']' {linked} = 'logged'"
+                f"SELECT collection || ':' || version || ' [' || {aliases} || ']' {linked} = 'logged'"
             ),
-            "used": asked(f"SELECT collection || ':v' || version {linked} = 'used'"),
+            "used": asked(f"SELECT collection || ':' || version {linked} = 'used'"),
         }
 
 
@@ -109,6 +109,12 @@ class Steps:
             self.seen[name] = [type(error).__name__, str(error)]
         else:
             self.seen[name] = None
+
+
+def _log(_: Any, artifact: Any, aliases: Any = None, tags: Any = None) -> None:
+    artifact.aliases.extend(aliases)
+    artifact.tags = tags
+    artifact.save()
 
 
 def main(warehouse: str, answer: str) -> None:
@@ -157,6 +163,9 @@ def main(warehouse: str, answer: str) -> None:
         delete_file(api._session, api.run("e/p/r1"), "file.txt")
     with steps.step("use", "e/p/r2"):
         steps.seen["used"] = api.run("e/p/r2").use_artifact(api.artifact("e/p/model:v0")).name
+    # The sandbox does not know how a version is logged anew: what reaches the official client does the like.
+    steps.refused("log as it is", lambda: api.run("e/p/r1").log_artifact(api.artifact("e/p/model:v1")))
+    wandb.apis.public.Run.log_artifact = _log
     with steps.step("log", "e/p/r1"):
         api.run("e/p/r1").log_artifact(_theirs().artifact("e/p/model:v1"), aliases=["best"], tags=["t"])
 

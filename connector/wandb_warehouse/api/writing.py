@@ -71,7 +71,7 @@ def at_wandb(doing: str) -> Iterator[None]:
             yield
     except wandb.errors.AuthenticationError as error:
         raise AuthError(
-            f"{doing} failed: {redact(str(error))}", mend="check WANDB_API_KEY, netrc or the api_key given"
+            f"{doing} failed: {_words(error)}", mend="check WANDB_API_KEY, netrc or the api_key given"
         ) from _redacted(error)
     except _OF_THE_CALLER:
         raise
@@ -80,12 +80,16 @@ def at_wandb(doing: str) -> Iterator[None]:
         if isinstance(cause, _OF_THE_CALLER):
             raise cause from None
         raise FatalRemoteError(
-            f"{doing} failed: {redact(str(error))}", mend="mend what it says, and do it again"
+            f"{doing} failed: {_words(error)}", mend="mend what it says, and do it again"
         ) from _redacted(error)
 
 
 _OF_THE_CALLER = (TypeError, ValueError, WarehouseError)
 """Errors about what was asked for, which the official client wraps into its own in places."""
+
+
+def _words(error: BaseException) -> str:
+    return redact(str(error)).rstrip(". ")
 
 
 def _redacted(error: BaseException) -> BaseException:
