@@ -113,7 +113,7 @@ class Run(Changing, Attrs):
         self._sweep: Sweep | None = None
         self._lazy = lazy
         self.user: User | None = None
-        self.load(force=not attrs)
+        self.load()
         if include_sweeps:
             self._sweep = self._find_sweep()
 
@@ -125,6 +125,7 @@ class Run(Changing, Attrs):
         """
         if force:
             self._session.renew()
+        if force or "id" not in self._attrs:
             found = light_rows(self._session, self.entity, self.project, [self.id]).get(self.id)
             if found is None:
                 raise RunNotFoundError(
@@ -203,6 +204,8 @@ class Run(Changing, Attrs):
         """Internal id of the project, stable under renames."""
         number = self._attrs.get("projectId")
         return None if number is None else int(number)
+
+    _project_internal_id = project_internal_id
 
     @property
     def path(self) -> list[str]:
