@@ -169,7 +169,7 @@ def test_another_sync_is_waited_for(box: Sandbox, warehouse: Path, monkeypatch: 
     monkeypatch.setattr(refreshing, "PATIENCE", 60.0)
     held = open_store(warehouse).lock()
     held.__enter__()
-    monkeypatch.setattr(refreshing.time, "sleep", lambda _: held.__exit__(None, None, None))
+    monkeypatch.setattr("time.sleep", lambda _: held.__exit__(None, None, None))
     refresh(here, *P, "r1")
     assert Run(here, *P, "r1", lazy=False).config["lr"] == 0.5
 

@@ -1,7 +1,6 @@
 """What changes W&B: it is at the server, the warehouse shows it, and nothing else is touched."""
 
 import json
-import math
 import os
 import subprocess
 import sys
@@ -13,6 +12,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from support import contents, options, query, training
+from wandb_warehouse.arrow import Selection
 from wandb_warehouse.sandbox import Sandbox
 from wandb_warehouse.sync import sync
 
@@ -50,31 +50,37 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     warehouse = home / "wandb.duckdb"
     with Sandbox() as box:
         for number in range(1, 6):
-            config = {"lr": 0.1, "old": 1, "nested": {"inner": 1, "other": 2}, "number": number}
+            config = {"lr": 0.1, "old": 1, "nested": {"inner": 1, "other": 2}, "secret": number}
             box.add_run(*P, f"r{number}", rows=training(30, seed=number), config=config, tags=["t"])
         for name in ("live", "live2"):
             box.add_run(*P, name, rows=training(5), state="running")
         for digest in ("a", "b"):
             box.add_artifact(*P, "model", digest, run_id="r1")
         sync(options(box, warehouse))
+        sifted = options(box, home / "sifted.duckdb", selection=Selection((), ("secret", "loss")))
+        sync(sifted)
         answer = home / "answer.json"
-        script = [sys.executable, str(HERE / "writing_steps.py"), str(warehouse), str(answer)]
+        script = [
+            sys.executable,
+            str(HERE / "writing_steps.py"),
+            *map(str, (warehouse, sifted.warehouse, answer)),
+        ]
         done = subprocess.run(script, check=False, **isolated(home / "home", box))
         assert done.returncode == 0, done.stderr[-4000:]
         yield World(box, warehouse, json.loads(answer.read_text()), done.stdout + done.stderr)
 
 
-STEPS = {
+STEPS: dict[str, dict[str, Any]] = {
     "update": {
         "name": "a name", "notes": "notes ü", "group": "some group", "description": "what it is", "job_type": "eval",
         "tags": ["t", "more"],
         "config": {
-            "lr": 0.5, "nested": {"inner": [1, None, {"x": "y"}], "other": 2}, "new": 2**60, "number": 1,
+            "lr": 0.5, "nested": {"inner": [1, None, {"x": "y"}], "other": 2}, "new": 2**60, "secret": 1,
         },
         "summary": {"acc": 0.25},
     },
     "save": {"tags": ["only"], "name": "a name", "summary": {"acc": 0.25}},
-    "summary": {"summary": {"acc": 0.75, "deep": {"x": {"y": 1}}, "odd": pytest.approx(math.nan, nan_ok=True)}},
+    "summary": {"summary": {"acc": 0.75, "deep": {"x": {"y": 1}}, "odd": None}},
     "within the summary": {"summary": {"acc": 0.75, "deep": {"x": {"y": 1, "z": 2}}}},
     "beside others": {"notes": "theirs", "summary": {"mine": 4, "theirs": 2}},
     "state": {"state": "failed"},
@@ -88,7 +94,7 @@ STEPS = {
     "create pending": {"state": "pending"},
     "create elsewhere": {"state": "running"},
 }  # fmt: skip
-"""What each step is to leave of its run."""
+"""What each step is to leave of its run; NaN in a summary the official client writes as null."""
 
 
 @pytest.mark.slow
@@ -110,6 +116,18 @@ def test_other_runs_stay_as_they_are(world: World, step: str) -> None:
     """Not a row of another run is another one, its ledger among them."""
     before, after = world.seen[step]["rest"]
     assert before == after
+
+
+@pytest.mark.slow
+def test_what_a_sync_left_out_stays_at_the_server(world: World) -> None:
+    """An update from a warehouse without some keys takes none of them from the server, and brings none here."""
+    found = world.seen["sifted"]
+    rest = {"old": 1, "nested": {"inner": 1, "other": 2}, "lr": 0.7}
+    assert found["server"]["config"] == {**rest, "secret": 5}
+    assert found["warehouse"]["config"] == rest
+    assert {"loss", "mine"} <= found["server"]["summary"].keys()
+    assert found["warehouse"]["summary"].keys() == found["server"]["summary"].keys() - {"loss"}
+    assert found["rest"][0] == found["rest"][1]
 
 
 @pytest.mark.slow

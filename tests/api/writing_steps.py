@@ -1,6 +1,6 @@
 """Changes W&B by our own surface, step by step, and writes down what both sides then show. Run as a script.
 
-Arguments: warehouse, file for the answer. `BOX_URL` and `BOX_KEY` say where the server is. Of each step: what the
+Arguments: warehouse, one that lacks some keys, file for the answer. `BOX_URL` and `BOX_KEY` say where the server is. Of each step: what the
 official client reads from the server, what a freshly opened warehouse shows, and whether all else in it is as before.
 """
 
@@ -17,7 +17,6 @@ import duckdb
 import wandb
 
 from wandb_warehouse import Api
-from wandb_warehouse.api.writing import change_artifact, delete_file
 from wandb_warehouse.schema import TABLES
 
 FIELDS = ("name", "tags", "notes", "description", "group", "job_type", "state")
@@ -117,7 +116,7 @@ def _log(_: Any, artifact: Any, aliases: Any = None, tags: Any = None) -> None:
     artifact.save()
 
 
-def main(warehouse: str, answer: str) -> None:
+def main(warehouse: str, without: str, answer: str) -> None:
     """Do everything once."""
     api = Api(overrides={"base_url": URL}, api_key=KEY, warehouse=warehouse)
     steps = Steps(warehouse)
@@ -160,22 +159,20 @@ def main(warehouse: str, answer: str) -> None:
         uploaded = api.run("e/p/r1").upload_file("up/file.txt", root="up")
         steps.seen["uploaded"] = [type(uploaded).__module__, uploaded.name, uploaded.size]
     with steps.step("delete a file", "e/p/r1"):
-        delete_file(api._session, api.run("e/p/r1"), "file.txt")
+        api.run("e/p/r1").file("file.txt").delete()
     with steps.step("use", "e/p/r2"):
         steps.seen["used"] = api.run("e/p/r2").use_artifact(api.artifact("e/p/model:v0")).name
     # The sandbox does not know how a version is logged anew: what reaches the official client does the like.
     steps.refused("log as it is", lambda: api.run("e/p/r1").log_artifact(api.artifact("e/p/model:v1")))
-    wandb.apis.public.Run.log_artifact = _log
+    setattr(wandb.apis.public.Run, "log_artifact", _log)  # noqa: B010 - its own type is another one
     with steps.step("log", "e/p/r1"):
         api.run("e/p/r1").log_artifact(_theirs().artifact("e/p/model:v1"), aliases=["best"], tags=["t"])
 
-    def describe(found: Any) -> None:
-        found.description = "described"
-        found.aliases.append("chosen")
-        found.save()
-
     with steps.step("artifact", "e/p/r1"):
-        change_artifact(api._session, api.artifact("e/p/model:v0"), describe)
+        version = api.artifact("e/p/model:v0")
+        version.description, version.metadata = "described", {"n": 1}
+        version.aliases.append("chosen")
+        version.save()
     steps.seen["artifact of the server"] = _theirs().artifact("e/p/model:v0").description
     steps.seen["artifact of the warehouse"] = Api(warehouse=warehouse).artifact("e/p/model:v0").description
 
@@ -196,7 +193,13 @@ def main(warehouse: str, answer: str) -> None:
     steps.refused("log what is no artifact", lambda: api.run("e/p/r1").log_artifact("model"))
     steps.refused("use what is no artifact", lambda: api.run("e/p/r1").use_artifact("model"))
     steps.refused("upload nothing", lambda: api.run("e/p/r1").upload_file("nothing.txt"))
-    Path(answer).write_text(json.dumps(steps.seen))
+
+    sifted = Steps(without)
+    with sifted.step("sifted", "e/p/r5"):
+        run = Api(overrides={"base_url": URL}, api_key=KEY, warehouse=without).run("e/p/r5")
+        run.config["lr"], run.summary["mine"] = 0.7, 1
+        run.update()
+    Path(answer).write_text(json.dumps(steps.seen | sifted.seen))
 
 
 if __name__ == "__main__":

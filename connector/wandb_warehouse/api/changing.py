@@ -37,6 +37,12 @@ class Changing:
     Source: `wandb.apis.public.Run`.
     """
 
+    display_name: str | None
+    tags: list[str]
+    notes: str | None
+    description: str | None
+    group: str | None
+    job_type: str | None
     _session: "Session"
 
     @classmethod

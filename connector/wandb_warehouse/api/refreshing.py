@@ -10,7 +10,7 @@ import shutil
 import stat
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
@@ -27,7 +27,7 @@ from wandb_warehouse.client import WandbClient
 from wandb_warehouse.errors import BusyError, FatalRemoteError, StoreError, WarehouseError
 from wandb_warehouse.schema import TABLES
 from wandb_warehouse.settings import resolve_connection
-from wandb_warehouse.warehouse import insert_rows, open_store
+from wandb_warehouse.warehouse import RunKey, insert_rows, open_store
 
 if TYPE_CHECKING:
     from wandb_warehouse.client import Connection, RunPage
@@ -41,22 +41,27 @@ PATIENCE = 60.0
 _POLL = 0.25
 
 
-def refresh(session: Session, entity: str, project: str, run_id: str, *, gone: bool = False) -> None:
-    """Bring one run of the warehouse up to date, after it was changed at W&B.
+def refresh(session: Session, entity: str, project: str, *run_ids: str, gone: bool = False) -> None:
+    """Bring a run of the warehouse, or several of one project, up to date, after they were changed at W&B.
 
     Args:
         session: what the objects of an `Api` share; it reads the new state from now on.
         entity: team or user.
         project: name of the project.
-        run_id: id of the run.
-        gone: it was deleted.
+        *run_ids: ids of the runs.
+        gone: the run, one alone, was deleted.
 
     Raises:
         BusyError: another sync holds the warehouse, for longer than `PATIENCE`.
         WarehouseError: as `sync`. The message of each says that the change itself is at W&B.
     """
-    work = _bury if gone else _fetch_run
-    _bring(session, f"{entity}/{project}/{run_id}", lambda options: work(options, (entity, project, run_id)))
+    keys = [(entity, project, run_id) for run_id in run_ids]
+    name = ", ".join(map("/".join, keys))
+    if gone:
+        (key,) = keys
+        _bring(session, name, lambda options: _bury(options, key))
+    else:
+        _bring(session, name, lambda options: _fetch_runs(options, keys))
 
 
 def refresh_project(session: Session, entity: str, project: str, *, tables: bool = False) -> None:
@@ -118,18 +123,19 @@ def _mode(warehouse: Path | str) -> int | None:
     return None if mode == 0o600 else mode
 
 
-def _fetch_run(options: "SyncOptions", key: tuple[str, str, str]) -> None:
+def _fetch_runs(options: "SyncOptions", keys: Sequence[RunKey]) -> None:
     from wandb_warehouse.sync import Held
     from wandb_warehouse.verification.asked import Asked
     from wandb_warehouse.verification.fetching import fetch, fetches
 
     held = Held.read(options.warehouse)
-    (group,) = fetches(held, [key], Asked.of({"stored_rows": 0}))
-    row = held.runs.get(key)
-    if row is not None and row["state"] == "ok":  # else what other runs of the project were asked for
-        group = replace(group, asked=Asked.of(row))
-    for report in fetch(group, options, projects=False, runs=[key[2]], mend=True):
-        report.raise_if_partial()
+    for key in keys:
+        (group,) = fetches(held, [key], Asked.of({"stored_rows": 0}))
+        row = held.runs.get(key)
+        if row is not None and row["state"] == "ok":  # else what other runs of the project were asked for
+            group = replace(group, asked=Asked.of(row))
+        for report in fetch(group, options, projects=False, runs=[key[2]], mend=True):
+            report.raise_if_partial()
 
 
 def _fetch_project(options: "SyncOptions", entity: str, project: str, *, tables: bool) -> None:
@@ -143,7 +149,7 @@ def _fetch_project(options: "SyncOptions", entity: str, project: str, *, tables:
         report.raise_if_partial()
 
 
-def _bury(options: "SyncOptions", key: tuple[str, str, str]) -> None:
+def _bury(options: "SyncOptions", key: RunKey) -> None:
     """Mark a run as deleted, once W&B shows its project without it; its rows stay, as after any sync."""
     from wandb_warehouse.sync import Held, SyncReport
     from wandb_warehouse.sync.held import cursors_to_json
@@ -176,7 +182,7 @@ def _bury(options: "SyncOptions", key: tuple[str, str, str]) -> None:
         store.publish(build)
 
 
-async def _look(connection: "Connection", key: tuple[str, str, str]) -> "RunPage":
+async def _look(connection: "Connection", key: RunKey) -> "RunPage":
     """Give a page of the project, once the server says that it does not have the run.
 
     Raises:

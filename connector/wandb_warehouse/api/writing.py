@@ -5,32 +5,37 @@ an error of ours, what it prints goes to standard error. `changing` has what a r
 """
 
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, redirect_stdout
-from typing import TYPE_CHECKING, Any, TypeVar
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stdout, suppress
+from typing import TYPE_CHECKING, Any
 
+from wandb_warehouse.api import server
 from wandb_warehouse.api.refreshing import refresh, refresh_project
 from wandb_warehouse.api.session import Session
 from wandb_warehouse.client import redact
-from wandb_warehouse.errors import AuthError, FatalRemoteError, MissingExtraError, WarehouseError
+from wandb_warehouse.errors import (
+    AuthError,
+    FatalRemoteError,
+    MissingExtraError,
+    NotStoredError,
+    WarehouseError,
+)
 from wandb_warehouse.settings import resolve_connection
 
 if TYPE_CHECKING:
+    from wandb_warehouse.api.artifact import Artifact
     from wandb_warehouse.api.run import Run
 
 __all__ = [
     "at_wandb",
-    "change_artifact",
+    "changing_artifact",
     "create_project",
     "create_run",
-    "delete_file",
     "official",
     "run_name",
     "their_artifact",
     "their_run",
 ]
-
-T = TypeVar("T")
 
 
 def official(session: Session) -> Any:
@@ -128,10 +133,11 @@ def their_artifact(api: Any, artifact: Any) -> Any:
     """
     if isinstance(artifact, _wandb().Artifact):
         return artifact
-    names = [getattr(artifact, name, None) for name in ("entity", "project", "name")]
-    if not (hasattr(artifact, "logged_by") and all(names)):
+    from wandb_warehouse.api.artifact import Artifact
+
+    if not isinstance(artifact, Artifact):
         raise TypeError("You must pass an artifact that Api().artifact() gave")
-    return api.artifact("/".join(map(str, names)), type=artifact.type)
+    return api.artifact(artifact.qualified_name, type=artifact.type)
 
 
 def run_name(run: "Run") -> str:
@@ -169,42 +175,32 @@ def create_project(session: Session, name: str, entity: str) -> None:
     refresh_project(session, entity, name)
 
 
-def delete_file(session: Session, run: "Run", name: str) -> None:
-    """Delete a file of a run at W&B, and bring the run up to date; errors as `Changing`.
+@contextmanager
+def changing_artifact(session: Session, artifact: "Artifact", name: str) -> Iterator[Any]:
+    """Give the official client's form of an artifact version to be changed; what shows it is brought up to date then.
 
-    Raises:
-        FatalRemoteError: W&B has no such file.
-    """
-    api = official(session)
-    with at_wandb(f"deleting the file {name} of {run_name(run)}"):
-        found = [file for file in their_run(api, run).files(names=[name]) if file.updated_at]
-        for file in found:
-            file.delete()
-    refresh(session, run.entity, run.project, run.id)
-    if not found:
-        raise FatalRemoteError(f"W&B has no file {name} of {run_name(run)}", mend="it was deleted before")
-
-
-def change_artifact(session: Session, artifact: Any, change: Callable[[Any], T]) -> T:
-    """Let `change` do something to an artifact version at W&B, and bring what made it up to date.
-
-    Errors as `Changing`. Where no run of the same project made it, the tables of the project are read, and with them
-    which files and artifacts each run of it has.
+    That is the runs that made and used it, and the tables of its project. Where no run of the project did, the files
+    and artifacts of every run of it are read. Errors as `Changing`.
 
     Args:
         session: what the objects of an `Api` share.
         artifact: a version of ours.
-        change: is given `wandb.Artifact`, for instance to set `description` and call `save()`.
-
-    Returns:
-        What `change` gives.
+        name: what is done, for messages.
     """
-    api = official(session)
-    maker = artifact.logged_by()
-    with at_wandb(f"changing the artifact {artifact.entity}/{artifact.project}/{artifact.name}"):
-        result = change(their_artifact(api, artifact))
-    if maker is not None and (maker.entity, maker.project) == (artifact.entity, artifact.project):
-        refresh(session, maker.entity, maker.project, maker.id)
+    api = server.official(session, f"Artifact.{name}")
+    runs = {(run.entity, run.project, run.id) for run in _of_artifact(artifact)}
+    with at_wandb(f"Artifact.{name} of {artifact.qualified_name}"):
+        yield api.artifact(artifact.qualified_name)
+    here = sorted(run_id for *home, run_id in runs if home == [artifact.entity, artifact.project])
+    if here:
+        refresh(session, artifact.entity, artifact.project, *here)
     else:
         refresh_project(session, artifact.entity, artifact.project, tables=True)
-    return result
+
+
+def _of_artifact(artifact: "Artifact") -> "Iterator[Run]":
+    with suppress(NotStoredError):  # what made it is of another project, or was deleted
+        if made := artifact.logged_by():
+            yield made
+    with suppress(NotStoredError):
+        yield from artifact.used_by()
