@@ -108,16 +108,21 @@ class Artifact(ArtifactPlace, ArtifactContents):
     def _value(self, name: str) -> Any:
         """What may be changed: the value that was set, else what is stored, the same object every time."""
         if name not in self._read:
-            stored = self._held("ttl_seconds" if name == "ttl" else name)
-            match name:
-                case "metadata":
-                    stored = document(stored) or {}
-                case "tags":
-                    stored = document(stored) or []
-                case "ttl":
-                    stored = None if stored is None else timedelta(seconds=stored)
-            self._read[name] = stored
+            self._read[name] = self._stored(name)
         return self._read[name]
+
+    def _stored(self, name: str) -> Any:
+        stored = self._held("ttl_seconds" if name == "ttl" else name)
+        match name:
+            case "metadata":
+                return document(stored) or {}
+            case "tags":
+                return document(stored) or []
+            case "aliases":
+                return list(stored)
+            case "ttl":
+                return None if stored is None else timedelta(seconds=stored)
+        return stored
 
     def logged_by(self) -> "Run | None":
         """Give the run that made the version; None where a user did.
