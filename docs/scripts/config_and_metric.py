@@ -9,7 +9,7 @@ from pathlib import Path
 import pandas as pd
 import wandb
 
-METRIC = "train/loss"
+METRIC = "loss"
 
 api = wandb.Api()
 path, folder = sys.argv[1], Path(sys.argv[2])

@@ -10,7 +10,7 @@ import matplotlib.pyplot as plt
 import pandas as pd
 import wandb
 
-METRIC = "train/loss"
+METRIC = "loss"
 
 api = wandb.Api()
 path, folder = sys.argv[1], Path(sys.argv[2])

@@ -42,7 +42,7 @@ def main(project: str, answer: str) -> None:
         with init(f"train-{number}", job_type="train", config={"lr": rate}) as run:
             run.use_artifact("clean:checked")
             run.use_artifact("raw:v0")
-            run.log({"train/loss": rate, "accuracy": 1 - rate})
+            run.log({"loss": rate, "accuracy": 1 - rate})
             run.log_artifact(artifact("classifier", "model", f"weights {rate}"), aliases=[f"lr{rate}"]).wait()
             run.log_artifact(artifact(f"head.{number}", "model", "w" * (number + 5))).wait()
     with init("evaluate", job_type="eval") as run:

@@ -66,13 +66,13 @@ def rows(rng: random.Random, count: int, *, odd: bool) -> Iterator[dict[str, Any
             "_step": step * (3 if odd else 1),
             "_timestamp": 1_760_000_000 + step * 1.5,
             "_runtime": step * 1.5,
-            "train/loss": 2 / (step + 1) + rng.random() / 10,
+            "loss": 2 / (step + 1) + rng.random() / 10,
             "epoch": step // 10,
         }
         if step % 5 == 4:
             row |= {"accuracy": 1 - 1 / (step + 2), "eval": {"f1": rng.random(), "of": {"n": step}}}
         if odd and step % 7 == 3:
-            row["train/loss"] = rng.choice([math.nan, math.inf])
+            row["loss"] = rng.choice([math.nan, math.inf])
         if odd and step % 11 == 0:
             row |= {"note": 'said "so", ü', "ok": step % 2 == 0, "shape": [step, 1.5], "none": None}
             row["hist"] = {"_type": "histogram", "values": [1, 2], "bins": [0, 0.5, 1]}
@@ -103,7 +103,7 @@ def fill(box: Sandbox, sweep: str) -> None:
         if number % 3 == 1:
             box.export(box.entity, PROJECT, f"r{number:02}", 30 if number % 2 else None)
     box.add_run(
-        box.entity, PROJECT, "bare", group="warm start", created_at=1_760_000_000, summary={"train/loss": 9}
+        box.entity, PROJECT, "bare", group="warm start", created_at=1_760_000_000, summary={"loss": 9}
     )
 
 
