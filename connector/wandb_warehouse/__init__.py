@@ -1,5 +1,6 @@
 """Sync Weights & Biases projects into a local DuckDB warehouse: completely, incrementally, and proven.
 
+    Api()                      W&B's public API over a warehouse: `Runs`, `Run` and what hangs on them
     wandb_source(projects)     the dlt source, for pipelines of your own
     open_readonly(path)        a DuckDB connection to a published warehouse
     run_query(path, sql)       one read-only statement, its rows as an Arrow table
@@ -14,13 +15,15 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from wandb_warehouse.api import Api
     from wandb_warehouse.operations import compile_operation
     from wandb_warehouse.resources import wandb_source
     from wandb_warehouse.warehouse import content_digest, open_readonly, run_query
 
-__all__ = ["compile_operation", "content_digest", "open_readonly", "run_query", "wandb_source"]
+__all__ = ["Api", "compile_operation", "content_digest", "open_readonly", "run_query", "wandb_source"]
 
 _HOMES = {
+    "Api": "api",
     "compile_operation": "operations",
     "content_digest": "warehouse",
     "open_readonly": "warehouse",

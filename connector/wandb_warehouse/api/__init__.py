@@ -10,6 +10,11 @@ histories    rows and samples of histories; frames and dicts made of them
 ...
 """
 
+from wandb_warehouse.api.api import Api
+from wandb_warehouse.api.histories import IncompleteHistoryWarning
+from wandb_warehouse.api.run import Run
+from wandb_warehouse.api.runs import Runs
+from wandb_warehouse.api.scanning import HistoryScan
 from wandb_warehouse.api.users import User
 
-__all__ = ["User"]
+__all__ = ["Api", "HistoryScan", "IncompleteHistoryWarning", "Run", "Runs", "User"]

@@ -27,14 +27,14 @@ class Attrs:
         camel = "".join(part.title() for part in string.split("_"))
         return camel[:1].lower() + camel[1:]
 
-    def to_html(self, height: int = 420, hidden: bool = False) -> str | None:  # noqa: ARG002, FBT001, FBT002 -- W&B's signature
+    def to_html(self, height: int = 420, hidden: bool = False) -> str | None:  # noqa: ARG002 -- W&B's signature
         """Give this object as HTML; None where it has no such form."""
         return None
 
-    def display(self, height: int = 420, hidden: bool = False) -> bool:  # noqa: FBT001, FBT002 -- W&B's signature
+    def display(self, height: int = 420, hidden: bool = False) -> bool:
         """Show this object in a notebook; False where there is none, or nothing to show."""
         try:
-            from IPython import display, get_ipython  # noqa: PLC0415 -- there in notebooks only
+            from IPython import display, get_ipython
         except ImportError:
             return False
         html = self.to_html(height, hidden)

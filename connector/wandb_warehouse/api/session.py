@@ -1,5 +1,6 @@
 """What the objects of one `Api` share: the warehouse they read, and who they are for W&B."""
 
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -11,7 +12,7 @@ from wandb_warehouse.warehouse import Reader
 __all__ = ["Session", "document", "plain", "time_text"]
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False)
 class Session:
     """One reader of a warehouse, and the W&B server that the warehouse was filled from."""
 
@@ -22,6 +23,19 @@ class Session:
     """Key that was given; None where environment and configuration are to say."""
     timeout: float | None = None
     """Seconds for a request to the server; None for the client's own."""
+
+    _known: dict[Hashable, Any] = field(default_factory=dict, repr=False)
+
+    def once(self, what: Hashable, find: Callable[[], Any]) -> Any:
+        """Give what `find` found of the state that is read now, when it was first asked for."""
+        if what not in self._known:
+            self._known[what] = find()
+        return self._known[what]
+
+    def renew(self) -> None:
+        """Read the state of the warehouse that is published now."""
+        self._known.clear()
+        self.reader.renew()
 
     @property
     def app_url(self) -> str:

@@ -1,0 +1,113 @@
+"""A run's history as parquet files, written from the warehouse as W&B would export it."""
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from wandb_warehouse.api.frames import arrow_table
+from wandb_warehouse.api.histories import holdings
+from wandb_warehouse.api.scanning import windows
+from wandb_warehouse.arrow import escape, unescape
+from wandb_warehouse.errors import ConfigError, StoreError
+
+if TYPE_CHECKING:
+    from wandb_warehouse.api.run import Run
+
+__all__ = ["DownloadHistoryResult", "IncompleteRunHistoryError", "download_history", "json_text"]
+
+
+class IncompleteRunHistoryError(ConfigError):
+    """A whole history was asked for, and the warehouse has a part of it."""
+
+
+@dataclass(frozen=True)
+class DownloadHistoryResult:
+    """What was written.
+
+    Source: `wandb.apis.public.runhistory.DownloadHistoryResult`.
+    """
+
+    paths: list[Path]
+    """Files, in the order of their steps."""
+    contains_live_data: bool
+    """Whether the run was still going on when it was synced last, so that rows may be missing."""
+    errors: dict[Path, str] | None = field(default=None)
+    """Files that could not be written, and why: none, such an error is raised."""
+
+
+def json_text(value: Any) -> str:
+    """Give a value as JSON text in Python's own form, as the official client does."""
+    return json.dumps(value)
+
+
+def download_history(run: "Run", folder: Path | str, *, whole: bool) -> DownloadHistoryResult:
+    """Write a run's history to `<folder>/<run id>.history.parquet`, one row a step, one column a metric.
+
+    Columns: `_step` int64; a metric of numbers double; of bools bool; of texts string; of anything else, or of several
+    kinds, string with the JSON of each value. Null where a row lacks the metric.
+
+    Args:
+        run: the run.
+        folder: where to; it is made where it is missing.
+        whole: refuse a history of which rows are missing.
+
+    Raises:
+        IncompleteRunHistoryError: rows are missing and `whole` is set.
+        StoreError: the file cannot be written.
+    """
+    held = holdings(run._session, run.entity, run.project).get(escape(run.id))
+    alive = run.state in {"running", "pending", "preempting", "preempted"}
+    missing = held is None or held.stored_rows < held.expected_rows or held.state not in {"ok", "deleted"}
+    if whole and (missing or alive):
+        why = "it is still going on" if alive and not missing else "rows of it are not in the warehouse"
+        raise IncompleteRunHistoryError(
+            f"the history of {'/'.join(run.path)} is not whole: {why}",
+            mend="sync it with --history full once it has ended, or give require_complete_history=False",
+        )
+    path = Path(folder) / f"{run.id.replace('/', '_')}.history.parquet"
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _write(run, path)
+    except OSError as error:
+        path.unlink(missing_ok=True)
+        raise StoreError(
+            f"cannot write {path}: {error.strerror or error}", mend="choose another folder"
+        ) from error
+    return DownloadHistoryResult([path], contains_live_data=alive)
+
+
+def _write(run: "Run", path: Path) -> None:
+    schema = _schema(run)
+    with pq.ParquetWriter(path, schema, compression="zstd") as writer:
+        for histories in windows(run, 0, run.lastHistoryStep + 1, []):
+            found = arrow_table(histories)
+            columns = [_as(found, each, len(histories)) for each in schema]
+            writer.write_table(pa.Table.from_arrays(columns, schema=schema))
+
+
+def _as(found: pa.Table, wanted: pa.Field, count: int) -> pa.Array:
+    """A column of a window in the type it has in the whole history."""
+    if wanted.name not in found.column_names:
+        return pa.nulls(count, wanted.type)
+    column = found[wanted.name].combine_chunks()
+    if column.type == wanted.type:
+        return column
+    return pa.array([None if each is None else json_text(each) for each in column.to_pylist()], pa.string())
+
+
+def _schema(run: "Run") -> pa.Schema:
+    asked = {"entity": run.entity, "project": run.project, "run": escape(run.id)}
+    kinds = {unescape(row["key"]): row["types"] for row in run._session.reader.rows("history_kinds", asked)}
+    fields = [pa.field("_step", pa.int64()), *(pa.field(key, _kind(types)) for key, types in kinds.items())]
+    return pa.schema(sorted(fields, key=lambda each: each.name))
+
+
+def _kind(types: list[str]) -> pa.DataType:
+    return _KINDS.get(types[0], pa.string()) if len(types) == 1 else pa.string()
+
+
+_KINDS = {"number": pa.float64(), "bool": pa.bool_(), "string": pa.string()}
