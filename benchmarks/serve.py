@@ -66,7 +66,7 @@ def main() -> None:
     shape = Shape(**json.loads(sys.argv[1]))
     boxes = [Sandbox(latency=latency) for latency in json.loads(sys.argv[2])]
     for box in boxes:
-        box.store = boxes[0].store
+        box.store, box.shelf = boxes[0].store, boxes[0].shelf
         box.start()
     _fill(boxes[0], shape)
     store = boxes[0].store
