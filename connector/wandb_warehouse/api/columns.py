@@ -1,5 +1,6 @@
 """One metric's values in some rows of a history, and the forms they are given in."""
 
+from bisect import bisect_left
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -50,6 +51,19 @@ class Column:
         fits = pc.and_(pc.equal(pc.floor(self.value), self.value), pc.less(pc.abs(self.value), _LARGEST))
         return bool(pc.all(fits).as_py())
 
+    def part(self, low: int, high: int) -> "Column | None":
+        """Give the values in rows from `low` to before `high`, which count from 0; None where there is none."""
+        rows = _numbers(self.rows, "q")
+        start, end = bisect_left(rows, low), bisect_left(rows, high)
+        if start == end:
+            return None
+        cut = (each.slice(start, end - start) for each in (self.type, self.value, self.text))
+        kind, value, text = cut
+        types = self.types if len(self.types) == 1 else frozenset(pc.unique(kind).to_pylist())
+        return Column(
+            self.name, pc.subtract(self.rows.slice(start, end - start), low), types, kind, value, text
+        )
+
     def places(self) -> list[int]:
         """Rows of the values, as Python's integers."""
         return _plain(self.rows, "q")
@@ -84,12 +98,12 @@ class Column:
 
 
 def _plain(array: pa.Array, form: Literal["q", "d"]) -> list[Any]:
-    """Python's numbers of an array of 8-byte ones without nulls: as fast as NumPy, which need not be there."""
-    if array.null_count:
-        found: list[Any] = array.to_pylist()
-        return found
-    _, buffer = array.buffers()
-    if buffer is None:
-        return []
-    view = memoryview(buffer).cast("B").cast(form)
-    return list(view[array.offset : array.offset + len(array)])
+    """Python's numbers of an array of 8-byte ones: without nulls as fast as NumPy, which need not be there."""
+    return list(array.to_pylist() if array.null_count else _numbers(array, form))
+
+
+def _numbers(array: pa.Array, form: Literal["q", "d"]) -> "memoryview[Any]":
+    """An array of 8-byte numbers without nulls, as it lies in memory."""
+    buffer = array.buffers()[1]
+    view = memoryview(b"" if buffer is None else buffer).cast("B").cast(form)
+    return view[array.offset : array.offset + len(array)]

@@ -7,6 +7,7 @@ distances. So the same question has the same answer every time.
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, Literal
 
 import pyarrow as pa
@@ -109,6 +110,15 @@ class Histories:
                 rows[row][column.name] = value
         return rows
 
+    def split(self, runs: int) -> "list[Histories]":
+        """Cut the rows by run; `runs` is the number of runs that were asked for."""
+        starts = pc.cumulative_sum(_counts(self.run_of_row, runs)).to_pylist()
+        parts = []
+        for low, high in pairwise([0, *starts]):
+            columns = [part for column in self.columns if (part := column.part(low, high)) is not None]
+            parts.append(Histories(pa.repeat(0, high - low), tuple(columns)))
+        return parts
+
     def run_ids(self, runs: Sequence[str]) -> pa.Array:
         """Give each row's run id; `runs` are those that were asked for."""
         return pa.array(runs, pa.string()).take(self.run_of_row)
@@ -170,6 +180,12 @@ def read_histories(session: Session, entity: str, project: str, runs: Sequence[s
                 stacklevel=3,
             )
     return _histories(tables[0][0] if len(tables) == 1 else _merged(tables), ask)
+
+
+def _counts(run_of_row: pa.Array, runs: int) -> pa.Array:
+    """Number of rows of each run."""
+    found = {each["values"]: each["counts"] for each in run_of_row.value_counts().to_pylist()}
+    return pa.array([found.get(run, 0) for run in range(runs)], pa.int64())
 
 
 def _asked(runs: Sequence[str], ask: Ask) -> dict[str, Any]:

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import quote
 
 from wandb_warehouse.api import exporting, html, scanning
+from wandb_warehouse.api.ahead import Ahead
 from wandb_warehouse.api.attributes import Attrs
 from wandb_warehouse.api.frames import pandas_frame
-from wandb_warehouse.api.histories import Ask, read_histories
+from wandb_warehouse.api.histories import Ask
 from wandb_warehouse.api.session import Session, document, plain, time_text
 from wandb_warehouse.api.summary import Summary
 from wandb_warehouse.api.users import User
@@ -106,6 +107,7 @@ class Run(Attrs):
         self.project = project
         self._attrs["name"] = run_id
         self._beside: Sequence[Run] = (self,)
+        self._ahead = Ahead(session, entity, project, [run_id])
         self._summary: Summary | None = None
         self._sweep: Sweep | None = None
         self._lazy = lazy
@@ -308,7 +310,7 @@ class Run(Attrs):
         if not fit(keys, stream):
             return []
         ask = Ask(samples, tuple(keys or ()), x_axis, stream)
-        histories = read_histories(self._session, self.entity, self.project, [self.id], ask)
+        histories = self._ahead.history(self.id, ask)
         if pandas:
             try:
                 return pandas_frame(histories)

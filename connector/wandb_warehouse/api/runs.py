@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
+from wandb_warehouse.api.ahead import Ahead
 from wandb_warehouse.api.frames import arrow_table, pandas_frame, polars_frame
 from wandb_warehouse.api.histories import Ask, Histories, read_histories
 from wandb_warehouse.api.pages import Pages
@@ -87,8 +88,9 @@ class Runs(Pages[Run]):
     def convert_objects(self) -> list[Run]:
         """Make the runs of the last page."""
         made = super().convert_objects()
+        ahead = Ahead(self._session, self.entity, self.project, [run.id for run in made])
         for run in made:
-            run._beside = made
+            run._beside, run._ahead = made, ahead
         if not self._lazy and made:
             made[0].load_full_data()
         return made

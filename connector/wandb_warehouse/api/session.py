@@ -24,6 +24,8 @@ class Session:
     timeout: float | None = None
     """Seconds for a request to the server; None for the client's own."""
 
+    generation: int = 0
+    """Number of the state that is read: one up with every `renew`."""
     _known: dict[Hashable, Any] = field(default_factory=dict, repr=False)
 
     def once(self, what: Hashable, find: Callable[[], Any]) -> Any:
@@ -35,6 +37,7 @@ class Session:
     def renew(self) -> None:
         """Read the state of the warehouse that is published now."""
         self._known.clear()
+        self.generation += 1
         self.reader.renew()
 
     @property
