@@ -269,12 +269,12 @@ class Api:
         """Give what `artifacts` gives, under its old name."""
         return self.artifacts(type_name, name, per_page=per_page)
 
-    def artifact_types(self, project: str | None = None) -> "ArtifactTypes":
+    def artifact_types(self, project: str | None = None, start: str | None = None) -> "ArtifactTypes":
         """Give the types of artifacts of a project."""
         from wandb_warehouse.api.collections import ArtifactTypes
 
         entity, name = parse_project(project, self._home)
-        return ArtifactTypes(self._session, self._entity(entity), name)
+        return ArtifactTypes(self._session, self._entity(entity), name, start=start)
 
     def artifact_type(self, type_name: str, project: str | None = None) -> "ArtifactType":
         """Give a type of artifacts by its name.
@@ -288,13 +288,20 @@ class Api:
         return ArtifactType(self._session, self._entity(entity), name, type_name)
 
     def artifact_collections(
-        self, project_name: str, type_name: str, per_page: int = 50
+        self,
+        project_name: str,
+        type_name: str,
+        order: str | None = None,
+        per_page: int = 50,
+        start: str | None = None,
     ) -> "ArtifactCollections":
         """Give the collections of a type of artifacts."""
         from wandb_warehouse.api.collections import ArtifactCollections
 
         entity, name = parse_project(project_name, self._home)
-        return ArtifactCollections(self._session, self._entity(entity), name, type_name, per_page=per_page)
+        return ArtifactCollections(
+            self._session, self._entity(entity), name, type_name, order=order, per_page=per_page, start=start
+        )
 
     def artifact_collection(self, type_name: str, name: str) -> "ArtifactCollection":
         """Give a collection of artifacts by `entity/project/collection`.
@@ -335,3 +342,11 @@ class Api:
             case [_, _, kind, _] if kind.startswith("sweep"):
                 return self.sweep(path)
         raise ValueError("Invalid path, should be TEAM/PROJECT/TYPE/ID where TYPE is runs or sweeps")
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("_"):
+            raise AttributeError(name)
+        raise AttributeError(
+            f"{type(self).__name__} has no {name!r}: what the warehouse does not hold, `wandb.Api()` has; docs/python.md "
+            "lists what is here"
+        )

@@ -45,7 +45,7 @@ def json_text(value: Any) -> str:
 
 
 def download_history(run: "Run", folder: Path | str, *, whole: bool) -> DownloadHistoryResult:
-    """Write a run's history to `<folder>/<run id>.history.parquet`, one row a step, one column a metric.
+    """Write a run's history to `<folder>/<entity>_<project>_<run id>_0.runhistory.parquet`, one row a step, one column a metric.
 
     Columns: `_step` int64; a metric of numbers double; of bools bool; of texts string; of anything else, or of several
     kinds, string with the JSON of each value. Null where a row lacks the metric.
@@ -68,7 +68,8 @@ def download_history(run: "Run", folder: Path | str, *, whole: bool) -> Download
             f"the history of {'/'.join(run.path)} is not whole: {why}",
             mend="sync it with --history full once it has ended, or give require_complete_history=False",
         )
-    path = Path(folder) / f"{run.id.replace('/', '_')}.history.parquet"
+    place = "_".join((run.entity, run.project, run.id)).replace("/", "_")
+    path = Path(folder) / f"{place}_0.runhistory.parquet"
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         _write(run, path)

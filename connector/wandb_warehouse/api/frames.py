@@ -35,7 +35,7 @@ def pandas_frame(histories: Histories, run_ids: Names = None) -> "pd.DataFrame":
             columns[column.name] = values.to_numpy(zero_copy_only=False)
         else:
             columns[column.name] = column.spread_values(count, float("nan"))
-    if run_ids is not None:
+    if run_ids is not None and count:
         columns["run_id"] = histories.run_ids(run_ids).to_pylist()
     return pd.DataFrame({name: columns[name] for name in sorted(columns)}, index=pd.RangeIndex(count))
 
@@ -52,7 +52,7 @@ def polars_frame(histories: Histories, run_ids: Names = None) -> "pl.DataFrame":
         else:
             series = _polars_series(column, count)
         columns.append(series)
-    if run_ids is not None:
+    if run_ids is not None and count:
         columns = [series for series in columns if series.name != "run_id"]
         columns.append(pl.Series("run_id", histories.run_ids(run_ids)))
     return pl.DataFrame(sorted(columns, key=lambda series: series.name))

@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from wandb_warehouse.api.columns import Column
+from wandb_warehouse.api.points import rows_of_points
 from wandb_warehouse.api.session import Session
 from wandb_warehouse.arrow import escape, unescape
 
@@ -22,6 +23,8 @@ __all__ = ["Ask", "Histories", "Holding", "IncompleteHistoryWarning", "holdings"
 _ALL = 2**62
 """More than any history's steps and rows."""
 _STEP = "_step"
+_FEW = 300_000
+"""Values of one run that are read to choose rows of them here."""
 
 
 class IncompleteHistoryWarning(UserWarning):
@@ -158,19 +161,10 @@ def read_histories(session: Session, entity: str, project: str, runs: Sequence[s
     if ask.stream == "system":
         return _histories(session.reader.table("system_rows", place | _asked(runs, ask)), ask)
     known = holdings(session, entity, project)
-    tables = []
-    for source, places in _by_source(known, runs).items():
-        asked = place | _asked([runs[each] for each in places], ask) | {"low": ask.low, "high": ask.high}
-        if ask.keys and ask.x_axis == _STEP:
-            asked["low"] = max(ask.low, 0)  # a row without a step lacks the axis
-        if ask.keys and ask.logged:
-            asked["keys"] = [escape(key) for key in ask.logged]
-            table = session.reader.table("history_rows_having", asked, source=source)
-        else:
-            whole = source == "history"
-            asked["covers"] = [known[run].cover if whole and run in known else None for run in asked["runs"]]
-            table = session.reader.table("history_rows", asked, source=source)
-        tables.append((table, places))
+    tables = [
+        (_rows(session, place, known, [runs[each] for each in places], ask, source), places)
+        for source, places in _by_source(known, runs).items()
+    ]
     for run in runs:
         if (held := known.get(escape(run))) and held.lacks:
             what = f"{entity}/{project}/{run} {held.stored_rows} of {held.expected_rows} rows are in the warehouse"
@@ -180,6 +174,43 @@ def read_histories(session: Session, entity: str, project: str, runs: Sequence[s
                 stacklevel=3,
             )
     return _histories(tables[0][0] if len(tables) == 1 else _merged(tables), ask)
+
+
+def _rows(
+    session: Session,
+    place: Mapping[str, str],
+    known: Mapping[str, Holding],
+    runs: Sequence[str],
+    ask: Ask,
+    source: str,
+) -> pa.Table:
+    """Rows of runs whose history is in the table `source`, by key."""
+    asked = {**place, **_asked(runs, ask), "low": ask.low, "high": ask.high}
+    if ask.keys and ask.x_axis == _STEP:
+        asked["low"] = max(ask.low, 0)  # a row without a step lacks the axis
+    keys = [escape(key) for key in ask.logged] if ask.keys else []
+    if len(runs) == 1 and _values(known.get(asked["runs"][0]), keys) <= _FEW:
+        values = {"run": asked["runs"][0], "keys": keys, **place, "low": asked["low"], "high": asked["high"]}
+        if keys:
+            points = session.reader.table("history_points_of", values, source=source)
+        else:
+            del values["keys"]
+            points = session.reader.table("history_points", values, source=source)
+        if (rows := rows_of_points(points, asked["samples"], len(keys))) is not None:
+            return rows
+    if keys:
+        return session.reader.table("history_rows_having", asked | {"keys": keys}, source=source)
+    whole = source == "history"
+    covers = [known[run].cover if whole and run in known else None for run in asked["runs"]]
+    return session.reader.table("history_rows", asked | {"covers": covers}, source=source)
+
+
+def _values(held: Holding | None, keys: Sequence[str]) -> int:
+    """About how many values of a history are read for some keys, or for all."""
+    if held is None:
+        return 0
+    values = max(held.stored_values, held.sampled_values)
+    return min(values, max(held.stored_rows, held.expected_rows) * len(keys)) if keys else values
 
 
 def _counts(run_of_row: pa.Array, runs: int) -> pa.Array:
@@ -217,14 +248,15 @@ def _merged(tables: Sequence[tuple[pa.Table, list[int]]]) -> pa.Table:
 
 
 def _histories(table: pa.Table, ask: Ask) -> Histories:
-    table = table.combine_chunks()
-    parts = list(_by_key(table))
-    if not parts:
+    columns = []
+    rows = None
+    for key, part in _by_key(table.combine_chunks()):
+        if key is None:
+            rows = part
+        elif not ask.keys or ask.logged:  # else the step alone was asked for
+            columns.append(Column.of(unescape(key), part))
+    if rows is None:
         return Histories(pa.array([], pa.int64()), ())
-    _, rows = parts[0]
-    columns = [Column.of(unescape(key), part) for key, part in parts[1:] if key is not None]
-    if ask.keys and not ask.logged:
-        columns = []  # the step alone was asked for
     if ask.with_step:
         stepped = rows.filter(pc.greater_equal(rows["value"], 0.0))
         if len(stepped):

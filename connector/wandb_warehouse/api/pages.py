@@ -78,6 +78,8 @@ class Pages(Iterator[T], ABC, Generic[T]):
         return True
 
     def __len__(self) -> int:
+        if self._page is None:  # as the public API, which learns of the length with the first page
+            self._load_page()
         return len(self._found())
 
     def __iter__(self) -> Self:

@@ -112,7 +112,7 @@ class Run(Attrs):
         self._sweep: Sweep | None = None
         self._lazy = lazy
         self.user: User | None = None
-        self.load(force=not attrs)
+        self.load()
         if include_sweeps:
             self._sweep = self._find_sweep()
 
@@ -124,6 +124,7 @@ class Run(Attrs):
         """
         if force:
             self._session.renew()
+        if force or "id" not in self._attrs:
             found = light_rows(self._session, self.entity, self.project, [self.id]).get(self.id)
             if found is None:
                 raise RunNotFoundError(

@@ -1,0 +1,8 @@
+-- Values of one run's history, in a window of steps.
+SELECT "key", step, seq, type, "value", value_json
+FROM $source
+WHERE entity = $$entity
+  AND project = $$project
+  AND run_id = $$run
+  AND step >= $$low
+  AND step < $$high
