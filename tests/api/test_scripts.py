@@ -59,13 +59,16 @@ def with_changed_import(text: str) -> str:
     return "\n".join(changed)
 
 
-def rows(rng: random.Random, count: int, *, odd: bool, exported: bool) -> Iterator[dict[str, Any]]:
+def rows(
+    rng: random.Random, count: int, *, odd: bool, exported: bool, ended: bool
+) -> Iterator[dict[str, Any]]:
     """History of a training: sparse keys, and where it is odd also no numbers, media and gaps.
 
     The official client nests keys of live rows and has dots in those of exported ones, gives media with their entries
-    as logged or, exported, in any order, has whole numbers as floats where an exported column has others, and gives
-    rows twice that are exported and still live. The warehouse has dots, entries by name, integers, and rows once:
-    docs/python.md lists the differences, and the rows here keep out of them.
+    in any order, has whole numbers as floats where an exported column has others, NaN of live rows as text, and rows
+    twice that are exported and still live. The warehouse has dots, entries by name, integers, NaN, and rows once:
+    docs/python.md lists the differences. The rows here keep out of them, but for runs that failed: no script prints
+    theirs.
     """
     for step in range(count):
         row: dict[str, Any] = {
@@ -80,11 +83,11 @@ def rows(rng: random.Random, count: int, *, odd: bool, exported: bool) -> Iterat
             row |= (
                 {"eval": {"f1": rng.random(), "of": {"n": step}}} if exported else {"eval/f1": rng.random()}
             )
-        if odd and step % 7 == 3:
+        if ((odd and exported) or not ended) and step % 7 == 3:
             row["loss"] = rng.choice([math.nan, math.inf])
         if odd and step % 11 == 0:
             row |= {"note": 'said "so", ü', "ok": step % 2 == 0, "shape": [step, 1.5]}
-        if odd and step % 11 == 0 and not exported:
+        if not ended:
             row |= {"none": None, "hist": {"_type": "histogram", "bins": [0, 0.5, 1], "values": [1, 2]}}
         yield row
 
@@ -94,7 +97,7 @@ def fill(box: Sandbox, sweep: str) -> None:
     rng = random.Random(5)
     for number in range(22):
         swept, group = number < 12, ("warm start", "wide ü")[number % 2]
-        exported = number % 3 == 1
+        exported, ended = number % 3 == 1, number % 9 != 5
         config: Mapping[str, Any] = {
             "lr": 10.0 ** -(number % 4 + 1), "optimizer": ("adam", "sgd")[number % 2], "seed": number,
             "model": {"layers": number % 3 + 1, "widths": [64, 32]}, "warm": number % 3 == 0, "resume": None,
@@ -105,8 +108,8 @@ def fill(box: Sandbox, sweep: str) -> None:
             f"r{number:02}",
             name=f"{('amber', 'blue', 'ümlaut')[number % 3]}-{number}",
             config=config,
-            rows=rows(rng, 20 + 7 * number, odd=number % 4 == 3, exported=exported),
-            state="failed" if number % 9 == 5 else "finished",
+            rows=rows(rng, 20 + 7 * number, odd=number % 4 == 3, exported=exported, ended=ended),
+            state="finished" if ended else "failed",
             tags=["base", "ü"][: number % 3],
             created_at=1_760_000_000 + 60 * number,
             **({"sweep": sweep} if swept else {"group": group, "job_type": "train"}),
