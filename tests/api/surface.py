@@ -1,7 +1,7 @@
 """Reads a project through the public API's surface and writes what it got. Run as a script, by either client.
 
-Arguments: module that has `Api` (`wandb` or `wandb_warehouse`), path of the project, file for the answer. Every value is
-written with the name of its type, so that 1 and 1.0, a tuple and a list, a missing and a null value stay apart.
+Arguments: module that has `Api` (`wandb` or `wandb_warehouse`), path of the project, file for the answer. Every value
+is written with the name of its type, so that 1 and 1.0, a tuple and a list, a missing and a null value stay apart.
 """
 
 import contextlib
@@ -97,14 +97,16 @@ def histories(run: Any) -> dict[str, Any]:
     return answers
 
 
+_OBJECTS = {"best", "nested", "histogram", "_wandb"}
+"""Entries of a summary that are objects: their order is the server's."""
+
+
 def summary(run: Any) -> dict[str, Any]:
     """A summary as the dict-like object that it is."""
     found = run.summary
     return {
         "keys": tried(lambda: sorted(found.keys())),
-        "items": tried(
-            lambda: sorted((key, str(value)) for key, value in found.items() if not key.startswith("_"))
-        ),
+        "items": tried(lambda: {key: repr(value) for key, value in found.items() if key not in _OBJECTS}),
         "attribute": tried(lambda: found.epoch),
         "missing": tried(lambda: found.get("no such", 7)),
         "item": tried(lambda: found["loss"]),

@@ -347,6 +347,6 @@ class Api:
         if name.startswith("_"):
             raise AttributeError(name)
         raise AttributeError(
-            f"{type(self).__name__} has no {name!r}: what the warehouse does not hold, `wandb.Api()` has; docs/python.md "
-            "lists what is here"
+            f"{type(self).__name__} has no {name!r}: `wandb.Api()` has what the warehouse does not hold; "
+            "docs/python.md lists what is here"
         )

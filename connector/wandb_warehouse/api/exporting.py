@@ -45,7 +45,9 @@ def json_text(value: Any) -> str:
 
 
 def download_history(run: "Run", folder: Path | str, *, whole: bool) -> DownloadHistoryResult:
-    """Write a run's history to `<folder>/<entity>_<project>_<run id>_0.runhistory.parquet`, one row a step, one column a metric.
+    """Write a run's history to a parquet file, one row a step, one column a metric.
+
+    The file is `<entity>_<project>_<run id>_0.runhistory.parquet`, as the official client names it.
 
     Columns: `_step` int64; a metric of numbers double; of bools bool; of texts string; of anything else, or of several
     kinds, string with the JSON of each value. Null where a row lacks the metric.
@@ -68,8 +70,8 @@ def download_history(run: "Run", folder: Path | str, *, whole: bool) -> Download
             f"the history of {'/'.join(run.path)} is not whole: {why}",
             mend="sync it with --history full once it has ended, or give require_complete_history=False",
         )
-    place = "_".join((run.entity, run.project, run.id)).replace("/", "_")
-    path = Path(folder) / f"{place}_0.runhistory.parquet"
+    name = f"{run.entity}_{run.project}_{run.id}_0.runhistory.parquet".replace("/", "_")
+    path = Path(folder) / name
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         _write(run, path)

@@ -23,7 +23,7 @@ def sampled_places(total: int, samples: int) -> list[int]:
 
 
 def rows_of_points(points: pa.Table, samples: int, needed: int) -> pa.Table | None:
-    """Give the rows of one run by key, one line a value; a line without a key begins each row, its value is the step.
+    """Give the rows of one run by key, one line a value; one without a key begins a row, its value is the step.
 
     Args:
         points: the run's values: key, step, seq, type, value, value_json.

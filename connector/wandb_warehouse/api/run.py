@@ -204,6 +204,8 @@ class Run(Attrs):
         number = self._attrs.get("projectId")
         return None if number is None else int(number)
 
+    _project_internal_id = project_internal_id
+
     @property
     def path(self) -> list[str]:
         """Entity, project and id, each quoted for an address."""

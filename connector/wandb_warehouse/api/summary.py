@@ -3,7 +3,11 @@
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-__all__ = ["Summary", "SummarySubDict"]
+__all__ = ["MissingEntryError", "Summary", "SummarySubDict"]
+
+
+class MissingEntryError(AttributeError, KeyError):
+    """A summary has no entry that was asked for as an attribute: a KeyError as W&B's, and what `hasattr` expects."""
 
 
 class SummarySubDict:
@@ -34,7 +38,7 @@ class SummarySubDict:
         try:
             return self[k]
         except KeyError:
-            raise AttributeError(k) from None
+            raise MissingEntryError(k) from None
 
     def __setattr__(self, k: str, v: Any) -> None:
         self[k] = v

@@ -63,7 +63,8 @@ class Reader:
             views: views of ours that it reads, which an older warehouse may not have.
         """
         with self._reading() as connection:
-            lend_views(connection, views)
+            if views:
+                lend_views(connection, views)
             return connection.sql(sql, params=dict(values or {})).to_arrow_table()
 
     def renew(self) -> None:

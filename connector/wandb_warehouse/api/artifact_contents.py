@@ -1,0 +1,166 @@
+"""What an `Artifact` leaves to W&B: its contents, and changes of it."""
+
+from collections.abc import Iterable, Mapping
+from datetime import timedelta
+from os import PathLike
+from typing import Any, Self
+
+from wandb_warehouse.api.server import official
+from wandb_warehouse.api.session import Session
+
+__all__ = ["ArtifactContents"]
+
+
+class ArtifactContents:
+    """The half of `Artifact` that needs the server, through the official client.
+
+    Every method raises `MissingExtraError` where that client is not installed.
+    """
+
+    _session: Session
+    _read: dict[str, Any]
+    _changed: dict[str, Any]
+
+    @property
+    def qualified_name(self) -> str:
+        """Entity, project and name."""
+        raise NotImplementedError
+
+    def _value(self, name: str) -> Any:
+        """What may be changed of the version, as it is here."""
+        raise NotImplementedError
+
+    def _official(self, name: str) -> Any:
+        return official(self._session, f"Artifact.{name}").artifact(self.qualified_name)
+
+    @property
+    def manifest(self) -> Any:
+        """Names and digests of the files (`ArtifactManifest` of the official client)."""
+        return self._official("manifest").manifest
+
+    def files(self, names: list[str] | None = None, per_page: int = 50, start: str | None = None) -> Any:
+        """Give the files, or those of some names."""
+        return self._official("files").files(names, per_page, start)
+
+    def download(
+        self,
+        root: str | PathLike[str] | None = None,
+        allow_missing_references: bool = False,
+        skip_cache: bool | None = None,
+        path_prefix: str | PathLike[str] | None = None,
+        multipart: bool | None = None,
+    ) -> str:
+        """Download the files, and give the directory they are in."""
+        found = self._official("download")
+        return str(found.download(root, allow_missing_references, skip_cache, path_prefix, multipart))
+
+    def file(self, root: str | None = None) -> str:
+        """Download the only file of the version, and give its path."""
+        return str(self._official("file").file(root))
+
+    def get_entry(self, name: str | PathLike[str]) -> Any:
+        """Give a file of the version by its name."""
+        return self._official("get_entry").get_entry(name)
+
+    def get_path(self, name: str | PathLike[str]) -> Any:
+        """Give what `get_entry` gives, under its old name."""
+        return self.get_entry(name)
+
+    def get(self, name: str) -> Any:
+        """Give a table, an image or the like that was put into the version."""
+        return self._official("get").get(name)
+
+    def checkout(self, root: str | None = None) -> str:
+        """Make a directory hold the files of the version and nothing else, and give it."""
+        return str(self._official("checkout").checkout(root))
+
+    def verify(self, root: str | None = None) -> None:
+        """Compare downloaded files with the manifest."""
+        self._official("verify").verify(root)
+
+    def json_encode(self) -> dict[str, Any]:
+        """Give the version as a run's config would hold it."""
+        return dict(self._official("json_encode").json_encode())
+
+    def new_draft(self) -> Any:
+        """Give a draft of the next version, with the files of this one, to be logged by the official client."""
+        return self._official("new_draft").new_draft()
+
+    def wait(self, timeout: int | None = None) -> Self:  # noqa: ARG002 -- W&B's signature
+        """Give the version: there is nothing to wait for."""
+        return self
+
+    def finalize(self) -> None:
+        """Do nothing: a version that was logged is final."""
+
+    @property
+    def description(self) -> str | None:
+        """Description; what is set reaches W&B by `save`."""
+        return self._value("description")  # type: ignore[no-any-return]
+
+    @description.setter
+    def description(self, description: str | None) -> None:
+        self._set("description", description)
+
+    @property
+    def metadata(self) -> dict[str, Any]:
+        """Metadata as the writer set it; what is set reaches W&B by `save`."""
+        return self._value("metadata")  # type: ignore[no-any-return]
+
+    @metadata.setter
+    def metadata(self, metadata: Mapping[str, Any]) -> None:
+        self._set("metadata", dict(metadata))
+
+    @property
+    def aliases(self) -> list[str]:
+        """Aliases of the version in its collection, by name; what is set reaches W&B by `save`."""
+        return self._value("aliases")  # type: ignore[no-any-return]
+
+    @aliases.setter
+    def aliases(self, aliases: Iterable[str]) -> None:
+        self._set("aliases", list(aliases))
+
+    @property
+    def tags(self) -> list[str]:
+        """Tags of the version in stored order; what is set reaches W&B by `save`."""
+        return self._value("tags")  # type: ignore[no-any-return]
+
+    @tags.setter
+    def tags(self, tags: Iterable[str]) -> None:
+        self._set("tags", list(tags))
+
+    @property
+    def ttl(self) -> timedelta | None:
+        """Time the version is kept; None where it is kept for ever. What is set reaches W&B by `save`."""
+        return self._value("ttl")  # type: ignore[no-any-return]
+
+    @ttl.setter
+    def ttl(self, ttl: timedelta | None) -> None:
+        self._set("ttl", ttl)
+
+    def _set(self, name: str, value: Any) -> None:
+        self._read[name] = self._changed[name] = value
+
+    def save(self, project: str | None = None, settings: Any = None) -> None:
+        """Write what was changed here to W&B; the warehouse follows with the next sync.
+
+        Lists and metadata that were changed in place are written, too.
+        """
+        found = self._official("save")
+        lists = {name: self._read[name] for name in ("aliases", "tags", "metadata") if name in self._read}
+        for name, value in (lists | self._changed).items():
+            if name == "ttl" or getattr(found, name) != value:
+                setattr(found, name, value)
+        found.save(project, settings)
+
+    def link(self, target_path: str, aliases: Iterable[str] | None = None) -> Any:
+        """Link the version into another collection at W&B, and give the link."""
+        return self._official("link").link(target_path, aliases)
+
+    def unlink(self) -> None:
+        """Take the version out of the collection it was linked into, at W&B."""
+        self._official("unlink").unlink()
+
+    def delete(self, delete_aliases: bool = False) -> None:
+        """Delete the version at W&B; the warehouse follows with the next sync."""
+        self._official("delete").delete(delete_aliases)

@@ -1,0 +1,169 @@
+"""`ArtifactCollection`: a named sequence of artifact versions, as the warehouse knows it."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from wandb_warehouse.api.server import official
+from wandb_warehouse.api.session import Session, plain, time_text
+from wandb_warehouse.errors import NotStoredError
+
+if TYPE_CHECKING:
+    from wandb_warehouse.api.artifacts import Artifacts
+
+__all__ = ["ArtifactCollection", "absent", "stored_collections"]
+
+
+class ArtifactCollection:
+    """A named sequence of artifact versions of one type.
+
+    Its description, tags, ids and time of change are at W&B only: asked for, they raise NotStoredError.
+
+    Args:
+        session: what the objects of an `Api` share.
+        entity: team or user.
+        project: name of the project.
+        name: the collection.
+        type: type of its artifacts.
+        organization: taken as it is.
+        attrs: what is stored of it, where it is known already.
+
+    Raises:
+        NotStoredError: the warehouse has no such collection.
+
+    Source: `wandb.apis.public.ArtifactCollection`.
+    """
+
+    def __init__(
+        self,
+        session: Session,
+        entity: str,
+        project: str,
+        name: str,
+        type: str,  # noqa: A002 -- W&B's name
+        organization: str | None = None,
+        attrs: Mapping[str, Any] | None = None,
+    ) -> None:
+        self._session = session
+        self.entity = entity
+        self.project = project
+        self.organization = organization
+        self._attrs = dict(attrs or self.load(entity, project, type, name))
+
+    def load(self, entity: str, project: str, type_: str, name: str) -> dict[str, Any]:
+        """Look a collection up, and give what is stored of it.
+
+        Raises:
+            NotStoredError: the warehouse has no such collection.
+        """
+        found = stored_collections(self._session, entity, project, type_, name)
+        if not found:
+            raise NotStoredError(
+                f"Could not find artifact collection {name!r} of type {type_!r} in {entity}/{project}",
+                mend=f"sync {entity}/{project}, or mend the name",
+            )
+        return found[0]
+
+    @property
+    def name(self) -> str:
+        """Name of the collection."""
+        return str(self._attrs["collection"])
+
+    @property
+    def type(self) -> str:
+        """Type of its artifacts."""
+        return str(self._attrs["type"])
+
+    @property
+    def created_at(self) -> str:
+        """Creation time of its oldest version: ISO 8601 in UTC."""
+        return str(time_text(self._attrs["created_at"]))
+
+    @property
+    def aliases(self) -> list[str]:
+        """Aliases of all its versions, by name."""
+        return [str(plain(alias)) for alias in self._attrs["aliases"] or ()]
+
+    def is_sequence(self) -> bool:
+        """Tell whether versions are made in it, rather than linked into it."""
+        return not self._attrs["is_linked"]
+
+    @property
+    def project_internal_id(self) -> str | None:
+        """Internal id of the project, stable under renames."""
+        return plain(self._attrs["project_id"])
+
+    @property
+    def id(self) -> str:
+        """Nothing: not in the warehouse, and raises NotStoredError."""
+        raise self._absent("id")
+
+    @property
+    def project_id(self) -> str:
+        """Nothing: not in the warehouse, and raises NotStoredError."""
+        raise self._absent("project_id")
+
+    @property
+    def description(self) -> str | None:
+        """Nothing: not in the warehouse, and raises NotStoredError."""
+        raise self._absent("description")
+
+    @property
+    def tags(self) -> list[str]:
+        """Nothing: not in the warehouse, and raises NotStoredError."""
+        raise self._absent("tags")
+
+    @property
+    def updated_at(self) -> str | None:
+        """Nothing: not in the warehouse, and raises NotStoredError."""
+        raise self._absent("updated_at")
+
+    def _absent(self, name: str) -> NotStoredError:
+        return absent(name, f"artifact collection {self.name}")
+
+    def artifacts(self, per_page: int = 50, start: str | None = None) -> "Artifacts":
+        """Give the versions, newest first.
+
+        Args:
+            per_page: versions made at a time.
+            start: `cursor` of an earlier list, to go on where it stopped.
+        """
+        from wandb_warehouse.api.artifacts import Artifacts
+
+        return Artifacts(
+            self._session, self.entity, self.project, self.name, self.type, per_page=per_page, start=start
+        )
+
+    def change_type(self, new_type: str) -> None:
+        """Give its artifacts another type at W&B; the warehouse follows with the next sync.
+
+        Raises:
+            MissingExtraError: the official client is not installed.
+        """
+        self._official("change_type").change_type(new_type)
+
+    def delete(self) -> None:
+        """Delete the collection and its versions at W&B; errors as `change_type`."""
+        self._official("delete").delete()
+
+    def _official(self, name: str) -> Any:
+        path = f"{self.entity}/{self.project}/{self.name}"
+        return official(self._session, f"ArtifactCollection.{name}").artifact_collection(self.type, path)
+
+    def __repr__(self) -> str:
+        return f"<ArtifactCollection {self.name} ({self.type})>"
+
+
+def stored_collections(
+    session: Session, entity: str, project: str, kind: str | None = None, name: str | None = None
+) -> list[dict[str, Any]]:
+    """Give what is stored of the collections of a project, oldest first; of one type, one name, or both."""
+    asked = {"entity": entity, "project": project, "type": kind, "collection": name}
+    rows = session.reader.rows("artifact_collections", asked)
+    for row in rows:
+        row["collection"], row["type"] = plain(row["collection"]), plain(row["type"])
+    return rows
+
+
+def absent(name: str, whose: str) -> NotStoredError:
+    """Give the error for what no warehouse holds."""
+    return NotStoredError(f"the warehouse does not hold {name} of {whose}", mend="ask W&B for it")

@@ -1,0 +1,79 @@
+"""What only W&B's server has: contents of files by our own client, the rest by the official one."""
+
+import asyncio
+import shutil
+from collections.abc import Coroutine
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, NoReturn, TypeVar
+
+from wandb_warehouse.api.session import Session
+from wandb_warehouse.client import Limits, WandbClient
+from wandb_warehouse.errors import FatalRemoteError, MissingExtraError
+from wandb_warehouse.settings import resolve_connection
+
+__all__ = ["needs_server", "official", "save_file"]
+
+T = TypeVar("T")
+
+
+def needs_server(name: str) -> NoReturn:
+    """Refuse what needs W&B's server and its official client.
+
+    Raises:
+        MissingExtraError: always; it says what to install.
+    """
+    raise MissingExtraError(
+        f"{name} needs the server and W&B's own client, which is not installed",
+        mend="run: pip install 'wandb-warehouse[write]'",
+    )
+
+
+def official(session: Session, name: str) -> Any:
+    """Give the official client's `Api` for a server; `name` is what needs it.
+
+    Raises:
+        MissingExtraError: there is none.
+    """
+    found = getattr(session, "official", None)
+    return needs_server(name) if found is None else found()
+
+
+def save_file(session: Session, place: tuple[str, str, str], name: str, target: Path, size: int) -> None:
+    """Download a file of a run to `target`.
+
+    Args:
+        session: names the server; key and address that it does not have are looked up as for a sync.
+        place: entity, project and run.
+        name: the file.
+        target: where it is to be; its directory is there.
+        size: bytes that are expected.
+
+    Raises:
+        AuthError: there is no key.
+        FatalRemoteError: the server has no such file, or not so that it fits on the disk.
+        RetriableRemoteError: the server did not answer, however often it was asked.
+    """
+    connection = resolve_connection(base_url=session.base_url, api_key=session.api_key)
+    limits = Limits()
+    # A file may have grown since the warehouse was filled.
+    limits = replace(limits, max_bytes=max(limits.max_bytes, 2 * size))
+    if session.timeout is not None:
+        limits = replace(limits, timeout=session.timeout)
+    most = shutil.disk_usage(target.parent).free
+
+    async def download() -> int | None:
+        async with WandbClient(connection, limits=limits) as client:
+            return await client.catalog.save_run_file(*place, name, target=target, most=most)
+
+    if _waited(download()) is None:
+        raise FatalRemoteError(
+            f"W&B has no file {name} of run {'/'.join(place)}", mend="look whether the run still has it"
+        )
+
+
+def _waited(work: Coroutine[Any, Any, T]) -> T:
+    """Run asynchronous work to its end, also where a loop runs already, as in a notebook."""
+    with ThreadPoolExecutor(1, thread_name_prefix="wandb-warehouse") as thread:
+        return thread.submit(asyncio.run, work).result()

@@ -1,0 +1,7 @@
+SELECT r.entity, r.project, r.run_id
+FROM run_artifacts AS a
+JOIN runs AS r USING (entity, project, run_id)
+WHERE a.artifact_id = $$artifact
+  AND a.direction = $$direction
+  AND r.deleted_at IS NULL
+ORDER BY r.created_at, r.entity, r.project, r.run_id

@@ -1,0 +1,5 @@
+SELECT run_id
+FROM console_logs
+WHERE entity = $$entity
+  AND project = $$project
+LIMIT 1
