@@ -6,6 +6,7 @@ Run as a script. Arguments: project, file for the answer.
 import json
 import sys
 from pathlib import Path
+from typing import Any
 
 import wandb
 
@@ -17,7 +18,7 @@ SWEEP = {
 }
 
 
-def artifact(name: str, kind: str, text: str) -> wandb.Artifact:
+def artifact(name: str, kind: str, text: str) -> Any:
     """An artifact of one file."""
     made = wandb.Artifact(name, type=kind, metadata={"text": text})
     with made.new_file("data.txt") as file:
@@ -30,7 +31,7 @@ def main(project: str, answer: str) -> None:
     sweep = wandb.sweep(SWEEP, project=project)
     settings = wandb.Settings(x_disable_stats=True, console="off")
 
-    def init(name: str, **more: object) -> wandb.Run:
+    def init(name: str, **more: Any) -> Any:
         return wandb.init(project=project, id=name, name=f"the {name}", settings=settings, **more)
 
     with init("collect", job_type="data") as run:

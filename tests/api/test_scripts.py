@@ -112,7 +112,9 @@ def fill(box: Sandbox, sweep: str) -> None:
             state="finished" if ended else "failed",
             tags=["base", "ü"][: number % 3],
             created_at=1_760_000_000 + 60 * number,
-            **({"sweep": sweep} if swept else {"group": group, "job_type": "train"}),
+            sweep=sweep if swept else None,
+            group=None if swept else group,
+            job_type="train",
         )
         if exported:
             box.export(box.entity, PROJECT, f"r{number:02}")
