@@ -7,6 +7,7 @@ from urllib.parse import quote, urljoin
 
 from wandb_warehouse.api.artifact_contents import ArtifactContents
 from wandb_warehouse.api.session import Session, document, plain, time_text
+from wandb_warehouse.api.stored import absent
 from wandb_warehouse.errors import NotStoredError
 
 if TYPE_CHECKING:
@@ -238,6 +239,18 @@ class Artifact(ArtifactContents):
         step = self._held("history_step")
         return None if step is None else max(0, step - 1)
 
+    @property
+    def linked_at(self) -> str | None:
+        """When it was linked, None where it is no link; a link's time is not in the warehouse: NotStoredError."""
+        if self.is_link:
+            raise absent("linked_at", f"artifact {self.qualified_name}")
+        return None
+
+    @property
+    def digest_algorithm(self) -> Any:
+        """Nothing: not in the warehouse, and raises NotStoredError."""
+        raise absent("digest_algorithm", f"artifact {self.qualified_name}")
+
     def _value(self, name: str) -> Any:
         """What may be changed: the value that was set, else what is stored, the same object every time."""
         if name not in self._read:
@@ -257,33 +270,23 @@ class Artifact(ArtifactContents):
 
         Raises:
             RunNotFoundError: the run is not in the warehouse, or was deleted.
+            NotStoredError: the version is of another project, and no run of the warehouse made it.
         """
-        from wandb_warehouse.api.run import Run
-
         if self._row["stored"]:
             names = ("created_by_entity", "created_by_project", "created_by_run_id")
             entity, project, run = (plain(self._row[name]) for name in names)
-            return Run(self._session, str(entity), str(project), run) if run else None
-        return next(iter(self._runs("logged")), None)
+            return _run(self._session, str(entity), str(project), run) if run else None
+        return next(iter(self._runs("logged")), None) or self._held("logged_by")
 
     def used_by(self) -> "list[Run]":
         """Give the runs of the warehouse that used the version, oldest first."""
         return self._runs("used")
 
     def _runs(self, direction: str) -> "list[Run]":
-        from wandb_warehouse.api.run import Run
-
         asked = {"artifact": self._row["artifact_id"], "direction": direction}
         found = self._session.reader.rows("artifact_runs", asked)
-        return [
-            Run(
-                self._session,
-                str(plain(row["entity"])),
-                str(plain(row["project"])),
-                str(plain(row["run_id"])),
-            )
-            for row in found
-        ]
+        names = ("entity", "project", "run_id")
+        return [_run(self._session, *(str(plain(row[name])) for name in names)) for row in found]
 
     def __repr__(self) -> str:
         return f"<Artifact {self.id or self.name}>"
@@ -306,6 +309,13 @@ def stored_versions(
         for name in ("entity", "project", "collection", "type", "description"):
             row[name] = plain(row[name])
     return rows
+
+
+def _run(session: Session, entity: str, project: str, run_id: str) -> "Run":
+    """A run in the state of the warehouse that is read."""
+    from wandb_warehouse.api.run import Run, light_rows
+
+    return Run(session, entity, project, run_id, light_rows(session, entity, project, [run_id]).get(run_id))
 
 
 def _collection(session: Session, place: Mapping[str, Any], kind: str) -> "ArtifactCollection":

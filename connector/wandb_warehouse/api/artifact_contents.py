@@ -1,5 +1,6 @@
 """What an `Artifact` leaves to W&B: its contents, and changes of it."""
 
+import warnings
 from collections.abc import Iterable, Mapping
 from datetime import timedelta
 from os import PathLike
@@ -85,6 +86,21 @@ class ArtifactContents:
     def new_draft(self) -> Any:
         """Give a draft of the next version, with the files of this one, to be logged by the official client."""
         return self._official("new_draft").new_draft()
+
+    @property
+    def incremental(self) -> bool:
+        """Whether it is a draft that adds to another version: never, it was logged."""
+        return False
+
+    @property
+    def distributed_id(self) -> None:
+        """Id that several writers of one draft share: none, it was logged."""
+        return
+
+    @property
+    def use_as(self) -> None:
+        """Nothing, under a name W&B gave up."""
+        warnings.warn("The use_as property of Artifact is deprecated.", stacklevel=2)
 
     def wait(self, timeout: int | None = None) -> Self:  # noqa: ARG002 -- W&B's signature
         """Give the version: there is nothing to wait for."""

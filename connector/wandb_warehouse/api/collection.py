@@ -5,12 +5,13 @@ from typing import TYPE_CHECKING, Any
 
 from wandb_warehouse.api.server import official
 from wandb_warehouse.api.session import Session, plain, time_text
+from wandb_warehouse.api.stored import absent
 from wandb_warehouse.errors import NotStoredError
 
 if TYPE_CHECKING:
     from wandb_warehouse.api.artifacts import Artifacts
 
-__all__ = ["ArtifactCollection", "absent", "stored_collections"]
+__all__ = ["ArtifactCollection", "stored_collections"]
 
 
 class ArtifactCollection:
@@ -162,8 +163,3 @@ def stored_collections(
     for row in rows:
         row["collection"], row["type"] = plain(row["collection"]), plain(row["type"])
     return rows
-
-
-def absent(name: str, whose: str) -> NotStoredError:
-    """Give the error for what no warehouse holds."""
-    return NotStoredError(f"the warehouse does not hold {name} of {whose}", mend="ask W&B for it")

@@ -69,17 +69,18 @@ class Column:
         return _plain(self.rows, "q")
 
     def values(self) -> list[Any]:
-        """Values as they were logged; a whole number is an int."""
+        """Values as they were logged; a whole number is an int, as long as 64 bits hold it."""
         if self.is_number:
             if self.is_whole:
                 return _plain(self.value.cast(pa.int64()), "q")
-            numbers: list[Any] = _plain(self.value, "d")
-            # Infinity is no whole number, and NaN is none.
-            return [int(number) if number.is_integer() else number for number in numbers]
+            return [_number(number) for number in _plain(self.value, "d")]
         if self.types == {"bool"}:
             return [number == 1 for number in _plain(self.value, "d")]
         stored = zip(self.type.to_pylist(), self.value.to_pylist(), self.text.to_pylist(), strict=True)
-        return [restore(*each) for each in stored]
+        return [
+            _number(value) if kind == "number" and text is None else restore(kind, value, text)
+            for kind, value, text in stored
+        ]
 
     def spread(self, values: pa.Array, count: int) -> pa.Array:
         """Give `count` rows with the values in theirs, null in all others."""
@@ -95,6 +96,11 @@ class Column:
         for row, value in zip(self.places(), self.values(), strict=True):
             spread[row] = value
         return spread
+
+
+def _number(value: float) -> int | float:
+    """A number as W&B's own reader gives it: what is as large as this was written as a float, as a rule."""
+    return int(value) if value.is_integer() and abs(value) < _LARGEST else value
 
 
 def _plain(array: pa.Array, form: Literal["q", "d"]) -> list[Any]:

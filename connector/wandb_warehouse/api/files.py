@@ -204,8 +204,9 @@ def _human(size: float) -> str:
     >>> _human(0), _human(1536)
     ('0.0B', '1.5KiB')
     """
-    for unit in _UNITS[:-1]:
+    *smaller, largest = _UNITS
+    for unit in smaller:
         if round(size, 1) < 1024:
-            return f"{round(size, 1)}{unit}"
+            return f"{round(float(size), 1)}{unit}"
         size /= 1024
-    return f"{round(size, 1)}{_UNITS[-1]}"
+    return f"{round(size, 1)}{largest}"

@@ -23,7 +23,7 @@ def sampled_places(total: int, samples: int) -> list[int]:
 
 
 def rows_of_points(points: pa.Table, samples: int, needed: int) -> pa.Table | None:
-    """Give the rows of one run by key, one line a value; one without a key begins a row, its value is the step.
+    """Give one run's rows by key, one line a value; a line without a key begins a row, its value is the step.
 
     Args:
         points: the run's values: key, step, seq, type, value, value_json.
@@ -31,7 +31,7 @@ def rows_of_points(points: pa.Table, samples: int, needed: int) -> pa.Table | No
         needed: values that a row must have.
 
     Returns:
-        Columns row, run, key, type, value, value_json; None where a step has several rows, which only SQL puts together.
+        Columns row, run, key, type, value, value_json; None where a step has several rows: SQL puts those together.
     """
     points = points.combine_chunks()
     if len(points) and pc.max(points["seq"]).as_py():

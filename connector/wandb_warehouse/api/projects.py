@@ -7,7 +7,7 @@ from wandb_warehouse.api import html
 from wandb_warehouse.api.attributes import Attrs
 from wandb_warehouse.api.pages import Pages
 from wandb_warehouse.api.session import Session
-from wandb_warehouse.api.stored import project_attributes
+from wandb_warehouse.api.stored import absent, project_attributes
 from wandb_warehouse.api.sweeps import Sweeps
 from wandb_warehouse.api.users import User
 from wandb_warehouse.errors import NotStoredError
@@ -102,6 +102,11 @@ class Project(Attrs):
         raise NotStoredError(
             f"No user found for project {self.name}", mend="the warehouse does not hold it; ask W&B"
         )
+
+    @property
+    def is_benchmark(self) -> bool:
+        """Nothing: not in the warehouse, and raises NotStoredError."""
+        raise absent("is_benchmark", f"project {self.name}")
 
     @property
     def path(self) -> list[str]:

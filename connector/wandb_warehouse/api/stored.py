@@ -1,11 +1,11 @@
-"""Projects of the warehouse, as lists of what hangs on them look them up."""
+"""What is stored of projects, and what no warehouse holds."""
 
 from typing import Any
 
 from wandb_warehouse.api.session import Session, plain, time_text
 from wandb_warehouse.errors import NotStoredError
 
-__all__ = ["project_attributes", "require_project"]
+__all__ = ["absent", "project_attributes", "require_project"]
 
 
 def require_project(session: Session, entity: str, project: str) -> None:
@@ -33,3 +33,8 @@ def project_attributes(session: Session, entity: str, project: str | None = None
         }
         for row in session.reader.rows("entity_projects", {"entity": entity, "project": project})
     ]
+
+
+def absent(name: str, whose: str) -> NotStoredError:
+    """Give the error for what no warehouse holds."""
+    return NotStoredError(f"the warehouse does not hold {name} of {whose}", mend="ask W&B for it")

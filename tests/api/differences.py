@@ -1,0 +1,112 @@
+"""Where the Python surface deliberately gives something else than the official client, with the reason for each."""
+
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from api.beside_reader import Facts
+
+__all__ = ["DIFFERENCES", "Difference", "unexplained", "used"]
+
+ANY = object()
+"""Whatever ours gives is right there; another test says what."""
+NOT_STORED = ["error", "ValueError"]
+"""`NotStoredError`, which is a ValueError."""
+
+
+@dataclass(frozen=True, eq=False)
+class Difference:
+    """Places that a regular expression matches in full, what ours gives there, and why."""
+
+    places: str
+    ours: Any
+    reason: str
+
+
+DIFFERENCES = (
+    Difference(
+        r"File/.+/(direct_url|directUrl)",
+        ["NoneType", None],
+        "a direct address is signed and lasts for minutes: the warehouse holds none",
+    ),
+    Difference(
+        r"File/.+/id",
+        ["error", "AttributeError"],
+        "the opaque id of a file serves its deletion only, and is not stored; `delete` goes by the name",
+    ),
+    Difference(
+        r"File/.+:missing/path_uri",
+        ["str", ""],
+        "without a direct address it is empty, with the official warning; for files of buckets as well",
+    ),
+    Difference(
+        r"(Files/.+/both|(Sweep|ArtifactType|ArtifactCollection)/missing/first|Artifact/(missing .+|wrong type)/first)",
+        ["error", "ValueError"],
+        "the official client makes its `CommError` of these; here they are ValueErrors (`NotStoredError` where the "
+        "warehouse lacks something), as they are where it is called without that wrapping",
+    ),
+    Difference(
+        r"Projects/all/names", ["list", ["p"]], "the projects that were synced, rather than all of the server"
+    ),
+    Difference(
+        r"Project/p/id",
+        ["str", "1001"],
+        "the internal id, stable under renames; the opaque one is not stored",
+    ),
+    Difference(
+        r"Project/.+/(owner|is_benchmark)",
+        NOT_STORED,
+        "not stored; the official client's `owner` fails as well (TypeError)",
+    ),
+    Difference(
+        r"(ArtifactType|ArtifactCollection)/.+/(id|description|tags|updated_at|project_id)",
+        NOT_STORED,
+        "of a collection the warehouse holds its versions and aliases; the rest of it is at W&B only",
+    ),
+    Difference(
+        r"ArtifactCollection/.+/aliases",
+        ANY,
+        "the sandbox answers this question of the official client to no use; ours is held against the versions'",
+    ),
+    Difference(
+        r"Artifact( of elsewhere)?/.+/commit_hash",
+        ANY,
+        "None where the server gave none; the official client stops with an AssertionError",
+    ),
+    Difference(
+        r"Artifact( of elsewhere)?/.+/linked_artifacts",
+        ["list", []],
+        "the sandbox has no links, and answers the official client's question with an error",
+    ),
+    Difference(r"Artifact( of elsewhere)?/.+/digest_algorithm", NOT_STORED, "not stored"),
+    Difference(
+        r"Artifact of elsewhere/.+/(size|digest|description|metadata|aliases|tags|state|file_count|created_at|"
+        r"updated_at|history_step|ttl|logged_by|collection|source_collection)",
+        NOT_STORED,
+        "of a version of a project that is not synced there is what runs say that used it; sync that project, too",
+    ),
+)
+
+
+def _explanation(place: str, ours: Any) -> Difference | None:
+    for difference in DIFFERENCES:
+        if re.fullmatch(difference.places, place) and (difference.ours is ANY or difference.ours == ours):
+            return difference
+    return None
+
+
+def unexplained(theirs: Facts, ours: Facts, *kinds: str) -> dict[str, tuple[Any, Any]]:
+    """Give what differs of some classes, and has no place in the table: theirs and ours by place."""
+    places = [place for place in theirs.keys() | ours.keys() if place.partition("/")[0] in kinds]
+    assert places, kinds
+    return {
+        place: (theirs.get(place), ours.get(place))
+        for place in sorted(places)
+        if theirs.get(place) != ours.get(place) and _explanation(place, ours.get(place)) is None
+    }
+
+
+def used(theirs: Facts, ours: Facts) -> set[Difference]:
+    """Give the differences of the table that there are."""
+    found = {_explanation(place, ours[place]) for place in theirs if theirs[place] != ours.get(place)}
+    return {each for each in found if each is not None}

@@ -1,0 +1,251 @@
+"""Versions, collections and types of artifacts: the official client's, over a file and over a lake."""
+
+import shutil
+from collections.abc import Callable
+from contextlib import closing
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+
+from api.conftest import Beside, load, told
+from api.differences import DIFFERENCES, unexplained, used
+from wandb_warehouse import Api
+from wandb_warehouse.errors import MissingExtraError, NotStoredError, OperationError, RunNotFoundError
+
+pytestmark = pytest.mark.slow
+
+LISTS = ("Artifacts", "RunArtifacts", "ArtifactTypes", "ArtifactCollections")
+PATH = "sandbox/p"
+
+
+@pytest.fixture
+def api(beside: Beside) -> Api:
+    """Ours."""
+    return beside.api()
+
+
+Change = Callable[[str], Api]
+
+
+@pytest.fixture
+def change(beside: Beside, tmp_path: Path) -> Change:
+    """Changes a copy of the warehouse, and gives ours over it."""
+
+    def write(sql: str) -> Api:
+        path = tmp_path / "wandb.duckdb"
+        shutil.copyfile(beside.warehouse, path)
+        with closing(duckdb.connect(str(path))) as connection:
+            connection.execute(sql)
+        return Api({"base_url": beside.box.base_url}, warehouse=path)
+
+    return write
+
+
+@pytest.mark.parametrize(
+    "kind", ["Artifact", "Artifact of elsewhere", "ArtifactType", "ArtifactCollection", *LISTS]
+)
+def test_artifacts_are_what_the_official_client_says(beside: Beside, kind: str) -> None:
+    """Attributes, runs that made and used them, their collections, lengths, tags, cursors, and what is missing."""
+    assert unexplained(beside.theirs, beside.ours, kind) == {}
+
+
+def test_every_difference_there_is_has_its_place(beside: Beside) -> None:
+    """The table says nothing that is not so, and all was looked at on both sides."""
+    assert used(beside.theirs, beside.ours) == set(DIFFERENCES)
+    assert beside.theirs.keys() == beside.ours.keys()
+    assert len(beside.theirs) > 1200
+
+
+def test_a_lake_says_the_same(beside: Beside, tmp_path: Path) -> None:
+    """All that a DuckDB file says."""
+    load(beside.box, tmp_path / "lake", "p", destination="filesystem")
+    lake = Beside(beside.box, tmp_path / "lake", {}, {}, {})
+    assert told(lake.api()) == beside.ours
+
+
+def test_an_artifact_of_another_project_that_is_synced(beside: Beside, tmp_path: Path) -> None:
+    """It is then as whole as one of the project itself."""
+    load(beside.box, tmp_path / "wandb.duckdb", "p", "other")
+    both = told(Beside(beside.box, tmp_path / "wandb.duckdb", {}, {}, {}).api())
+    kept = {
+        place: value
+        for place, value in beside.theirs.items()
+        if not place.endswith(("/commit_hash", "/linked_artifacts", "/digest_algorithm"))
+    }
+    differing = {
+        place for place in kept if place.startswith("Artifact of elsewhere/") and kept[place] != both[place]
+    }
+    assert differing == set()
+    assert both["Projects/all/names"] == beside.theirs["Projects/all/names"]
+
+
+def test_an_artifact_of_another_project_that_is_not_synced(api: Api) -> None:
+    """What the run says of it is there; for the rest it says what to sync."""
+    lent = api.run(f"{PATH}/taker").used_artifacts()[4]
+    assert (lent.qualified_name, lent.type, [run.id for run in lent.used_by()]) == (
+        "sandbox/other/lent:v0",
+        "dataset",
+        ["taker"],
+    )
+    with pytest.raises(
+        NotStoredError, match="does not hold metadata of artifact sandbox/other/lent:v0; sync sandbox/other"
+    ):
+        _ = lent.metadata
+
+
+def test_links(change: Change) -> None:
+    """A version that was linked into another collection knows where it was made, and the other way round."""
+    api = change(
+        """
+        insert into artifacts by name
+        select * replace ('picks' as collection, true as is_linked, 'v7' as version, 7 as version_index)
+        from artifacts where collection = 'set1' and version = 'v1';
+        insert into artifact_aliases by name
+        select * replace ('picks' as collection, 'chosen' as alias, 7 as version_index)
+        from artifact_aliases where collection = 'set1' and alias = 'latest';
+        update artifacts set ttl_seconds = 86400, commit_hash = 'c0ffee' where collection = 'set1';
+        """,
+    )
+    link, source = api.artifact(f"{PATH}/picks:chosen"), api.artifact(f"{PATH}/set1:v1")
+    assert (link.is_link, link.name, link.version, link.aliases) == (True, "picks:chosen", "v7", ["chosen"])
+    assert (link.source_name, link.source_version, link.source_project) == ("set1:v1", "v1", "p")
+    assert link.source_qualified_name == source.qualified_name == link.source_artifact.qualified_name
+    assert link.source_collection.name == "set1"
+    assert link.linked_artifacts == []
+    (found,) = source.linked_artifacts
+    # The official client adds the version to the aliases of what it finds so.
+    assert (found.qualified_name, found.aliases) == (f"{PATH}/picks:v7", ["chosen", "v7"])
+    assert link.url.endswith(
+        "/sandbox/registry/model?selectionPath=sandbox%2Fp%2Fpicks&view=membership&version=v7"
+    )
+    assert source.url.endswith("/sandbox/p/artifacts/model/set1/v1")
+    assert (source.ttl, source.commit_hash) == (timedelta(days=1), "c0ffee")
+    with pytest.raises(NotStoredError, match="does not hold linked_at"):
+        _ = link.linked_at
+    picks = api.artifact_collection("model", f"{PATH}/picks")
+    assert (picks.is_sequence(), picks.aliases) == (False, ["chosen"])
+    # Versions of a run are those that were made, not their links.
+    assert "picks" not in str([each.name for each in api.run(f"{PATH}/taker").used_artifacts()])
+
+
+def test_a_link_from_a_project_that_is_not_synced(change: Change) -> None:
+    """Where it was made is known if a run used it there, and said not to be known otherwise."""
+    api = change(
+        """
+        insert into artifacts by name
+        select * replace ('picks' as collection, true as is_linked, 'v0' as version, 0 as version_index,
+            (select artifact_id from run_artifacts where collection = 'lent') as artifact_id)
+        from artifacts where collection = 'set1' and version = 'v1';
+        insert into artifacts by name
+        select * replace ('strays' as collection, true as is_linked, 'far' as artifact_id)
+        from artifacts where collection = 'set1' and version = 'v1';
+        """,
+    )
+    link = api.artifact(f"{PATH}/picks:v0")
+    assert link.source_artifact.qualified_name == "sandbox/other/lent:v0"
+    with pytest.raises(NotStoredError, match="does not hold digest of artifact sandbox/other/lent:v0"):
+        _ = link.source_artifact.digest
+    with pytest.raises(NotStoredError, match="Unable to fetch source artifact for linked artifact strays:v1"):
+        _ = api.artifact(f"{PATH}/strays:v1").source_artifact
+
+
+def test_runs_that_were_deleted(change: Change) -> None:
+    """They are not among those that used a version, and the one that made it is not found."""
+    api = change("update runs set deleted_at = now() where run_id in ('taker', 'maker')")
+    version = api.artifact(f"{PATH}/set1:v0")
+    assert version.used_by() == []
+    with pytest.raises(RunNotFoundError):
+        version.logged_by()
+
+
+def test_drafts(change: Change) -> None:
+    """A version that is not committed has no id, and is not listed unless it is asked for."""
+    api = change(
+        "update artifacts set state = 'PENDING', version = null, version_index = null "
+        "where collection = 'set1' and version = 'v1'",
+    )
+    assert [each.name for each in api.artifacts("model", f"{PATH}/set1")] == ["set1:v0"]
+    kind = api.artifact_type("model", PATH)
+    (draft,) = (
+        kind.collection("set1")
+        .artifacts()
+        .__class__(api._session, "sandbox", "p", "set1", "model", filters={"state": "PENDING"})
+    )
+    assert (draft.id, draft.is_draft(), draft.version, repr(draft)) == (None, True, None, "<Artifact set1>")
+
+
+@pytest.mark.parametrize(
+    ("order", "filters", "names"),
+    [
+        ("+createdAt", None, ["set1:v0", "set1:v1"]),
+        ("-versionIndex", None, ["set1:v1", "set1:v0"]),
+        ("version_index", None, ["set1:v0", "set1:v1"]),
+        (None, {"versionIndex": 0}, ["set1:v0"]),
+        (None, {"tags": "t1"}, ["set1:v0"]),
+        (None, {"aliases": {"$in": ["latest"]}}, ["set1:v1"]),
+    ],
+)
+def test_orders_and_filters_of_versions(
+    api: Api, order: str | None, filters: dict[str, Any] | None, names: list[str]
+) -> None:
+    """By W&B's names or Python's; without an order the newest comes first."""
+    collection = api.artifact_collection("model", f"{PATH}/set1").artifacts()
+    found = type(collection)(api._session, "sandbox", "p", "set1", "model", filters, order)
+    if order == "+createdAt":
+        assert sorted(each.name for each in found) == names  # both were made within a second
+    else:
+        assert [each.name for each in found] == names
+
+
+def test_orders_and_filters_of_collections(api: Api) -> None:
+    """By name, type and creation."""
+    project = api.project("p", "sandbox")
+    assert [each.name for each in project.collections(order="-name")] == ["set2", "set1", "set0"]
+    assert [each.name for each in project.collections({"type": "dataset"}, "+name")] == ["set0", "set2"]
+    assert len(project.collections({"name": {"$regex": "^set[12]$"}})) == 2
+    with pytest.raises(OperationError, match="'size' is no field"):
+        len(project.collections({"size": 1}))
+
+
+def test_a_cursor_of_somewhere_else(api: Api) -> None:
+    """It is refused."""
+    with pytest.raises(ValueError, match="is no cursor of a list of this warehouse"):
+        api.artifacts("model", f"{PATH}/set1", start="Y3Vyc29y")
+
+
+def test_what_needs_the_server(api: Api) -> None:
+    """Contents and changes go to W&B through the official client; without it they say what to install."""
+    version = api.artifact(f"{PATH}/set1:v0")
+    asked: list[Any] = []
+
+    class Official:
+        aliases, tags, metadata = ["a1"], ["t1", "t2"], {"n": 1}
+
+        def artifact(self, path: str) -> "Official":
+            asked.append(path)
+            return self
+
+        def save(self, *_: Any) -> None:
+            asked.append((self.aliases, self.tags, self.metadata, vars(self)))
+
+        def download(self, *arguments: Any) -> str:
+            asked.append(arguments)
+            return "there"
+
+    vars(api._session)["official"] = Official
+    assert version.download("root", path_prefix="data") == "there"
+    version.aliases.append("best")
+    version.metadata = {"n": 2}
+    version.ttl = timedelta(days=1)
+    version.save()
+    stored = version.aliases
+    assert asked[:3] == [f"{PATH}/set1:v0", ("root", False, None, "data", None), f"{PATH}/set1:v0"]
+    assert asked[3][:3] == (stored, ["t1", "t2"], {"n": 2})
+    assert asked[3][3].keys() == {"aliases", "metadata", "ttl"}
+    vars(api._session)["official"] = None
+    for act in (version.files, version.verify, version.unlink, version.delete, lambda: version.manifest):
+        with pytest.raises(MissingExtraError, match=r"Artifact\.\w+ needs .*wandb-warehouse\[write\]"):
+            act()
