@@ -1,11 +1,12 @@
 """`Artifact`: one version of an artifact, as the warehouse knows it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urljoin
 
 from wandb_warehouse.api.artifact_contents import ArtifactContents
+from wandb_warehouse.api.lineage import runs_of_version, stored_versions
 from wandb_warehouse.api.session import Session, document, plain, time_text
 from wandb_warehouse.api.stored import absent
 from wandb_warehouse.errors import NotStoredError
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
     from wandb_warehouse.api.collections import ArtifactCollection
     from wandb_warehouse.api.run import Run
 
-__all__ = ["Artifact", "stored_versions"]
+__all__ = ["Artifact"]
 
 _PLACE = ("entity", "project", "collection", "version")
 _REGISTRY = "wandb-registry-"
@@ -283,39 +284,18 @@ class Artifact(ArtifactContents):
         return self._runs("used")
 
     def _runs(self, direction: str) -> "list[Run]":
-        asked = {"artifact": self._row["artifact_id"], "direction": direction}
-        found = self._session.reader.rows("artifact_runs", asked)
-        names = ("entity", "project", "run_id")
-        return [_run(self._session, *(str(plain(row[name])) for name in names)) for row in found]
+        found = runs_of_version(self._session, self._row["artifact_id"], direction)
+        return [_run(self._session, *place) for place in found]
 
     def __repr__(self) -> str:
         return f"<Artifact {self.id or self.name}>"
 
 
-def stored_versions(
-    session: Session,
-    *,
-    entity: str | None = None,
-    project: str | None = None,
-    collection: str | None = None,
-    ids: Sequence[str] | None = None,
-) -> list[dict[str, Any]]:
-    """Give what is stored of versions, the newest of a collection first: of a collection, by their ids, or both."""
-    asked = {"entity": entity, "project": project, "collection": collection, "ids": ids}
-    rows = session.reader.rows("artifacts", asked)
-    for row in rows:
-        row["stored"] = True
-        row["aliases"] = [plain(alias) for alias in row["aliases"] or ()]
-        for name in ("entity", "project", "collection", "type", "description"):
-            row[name] = plain(row[name])
-    return rows
-
-
 def _run(session: Session, entity: str, project: str, run_id: str) -> "Run":
     """A run in the state of the warehouse that is read."""
-    from wandb_warehouse.api.run import Run, light_rows
+    from wandb_warehouse.api.run import Run
 
-    return Run(session, entity, project, run_id, light_rows(session, entity, project, [run_id]).get(run_id))
+    return Run(session, entity, project, run_id)
 
 
 def _collection(session: Session, place: Mapping[str, Any], kind: str) -> "ArtifactCollection":
