@@ -6,7 +6,10 @@ from wandb_warehouse.api.histories import Ask, Histories, holdings, read_histori
 from wandb_warehouse.api.session import Session
 from wandb_warehouse.arrow import escape
 
-__all__ = ["Ahead"]
+__all__ = ["SHORT", "Ahead"]
+
+SHORT = 5_000
+"""Values of a history that is scanned with those of other runs."""
 
 _VALUES_AHEAD = 500_000
 """About how many values are read before somebody asks for them."""
@@ -49,15 +52,17 @@ class Ahead:
 
     def _following(self, run: str, ask: Ask) -> list[str]:
         """The run and those after it, as many as the values read ahead may be."""
-        if ask.samples is None or ask.stream != "default":
+        if ask.stream != "default":
             return [run]
         known = holdings(self._session, self._entity, self._project)
         chosen, values = [run], 0.0
         for other in self._runs[self._runs.index(run) + 1 :]:
             if held := known.get(escape(other)):
+                if ask.samples is None and held.values > SHORT:
+                    break
                 rows = max(held.stored_rows, held.expected_rows, 1)
-                each = len(ask.logged) if ask.keys else max(held.stored_values, held.sampled_values) / rows
-                values += min(rows, ask.samples) * each
+                each = len(ask.logged) if ask.keys else held.values / rows
+                values += (rows if ask.samples is None else min(rows, ask.samples)) * each
             if values > _VALUES_AHEAD:
                 break
             chosen.append(other)

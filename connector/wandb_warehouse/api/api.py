@@ -9,6 +9,7 @@ from wandb_warehouse.api.paths import Home, parse_artifact, parse_item, parse_pr
 from wandb_warehouse.api.run import Run
 from wandb_warehouse.api.runs import Runs
 from wandb_warehouse.api.session import Session
+from wandb_warehouse.api.stored import stored_projects
 from wandb_warehouse.api.users import User
 from wandb_warehouse.errors import NotStoredError
 from wandb_warehouse.settings import api_address, load_settings, parse_warehouse
@@ -78,12 +79,7 @@ class Api:
 
     def _stored(self) -> list[tuple[str, str]]:
         """Entity and project of everything that is stored."""
-
-        def find() -> list[tuple[str, str]]:
-            return [(row["entity"], row["project"]) for row in self._session.reader.rows("projects")]
-
-        found: list[tuple[str, str]] = self._session.once("projects", find)
-        return found
+        return [(row["entity"], row["project"]) for row in stored_projects(self._session)]
 
     @property
     def _home(self) -> Home:

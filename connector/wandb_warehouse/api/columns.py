@@ -46,10 +46,11 @@ class Column:
     @property
     def is_whole(self) -> bool:
         """Whether all values are whole numbers that a 64-bit integer holds."""
-        if not self.is_number:
-            return False
-        fits = pc.and_(pc.equal(pc.floor(self.value), self.value), pc.less(pc.abs(self.value), _LARGEST))
-        return bool(pc.all(fits).as_py())
+        return self.is_number and bool(pc.all(self._whole()).as_py())
+
+    def _whole(self) -> pa.Array:
+        """Which values a 64-bit integer holds; NaN and infinities are none."""
+        return pc.and_(pc.equal(pc.floor(self.value), self.value), pc.less(pc.abs(self.value), _LARGEST))
 
     def part(self, low: int, high: int) -> "Column | None":
         """Give the values in rows from `low` to before `high`, which count from 0; None where there is none."""
@@ -71,9 +72,11 @@ class Column:
     def values(self) -> list[Any]:
         """Values as they were logged; a whole number is an int, as long as 64 bits hold it."""
         if self.is_number:
-            if self.is_whole:
+            whole = self._whole().true_count
+            if whole == len(self):
                 return _plain(self.value.cast(pa.int64()), "q")
-            return [_number(number) for number in _plain(self.value, "d")]
+            numbers = _plain(self.value, "d")
+            return [_number(number) for number in numbers] if whole else numbers
         if self.types == {"bool"}:
             return [number == 1 for number in _plain(self.value, "d")]
         stored = zip(self.type.to_pylist(), self.value.to_pylist(), self.text.to_pylist(), strict=True)

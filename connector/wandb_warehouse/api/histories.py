@@ -78,6 +78,11 @@ class Holding:
         return "history" if self.stored_rows or not self.sampled_values else "history_sampled"
 
     @property
+    def values(self) -> int:
+        """Values that are there to be read."""
+        return self.stored_values or self.sampled_values
+
+    @property
     def lacks(self) -> bool:
         """Whether rows that the server counts are not stored, and were not sampled either."""
         return self.stored_rows < self.expected_rows and not self.sampled_values
@@ -209,8 +214,7 @@ def _values(held: Holding | None, keys: Sequence[str]) -> int:
     """About how many values of a history are read for some keys, or for all."""
     if held is None:
         return 0
-    values = max(held.stored_values, held.sampled_values)
-    return min(values, max(held.stored_rows, held.expected_rows) * len(keys)) if keys else values
+    return min(held.values, max(held.stored_rows, held.expected_rows) * len(keys)) if keys else held.values
 
 
 def _counts(run_of_row: pa.Array, runs: int) -> pa.Array:

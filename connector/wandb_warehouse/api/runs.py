@@ -9,8 +9,8 @@ from wandb_warehouse.api.histories import Ask, Histories, read_histories
 from wandb_warehouse.api.pages import Pages
 from wandb_warehouse.api.run import Run, fit, light_rows
 from wandb_warehouse.api.session import Session
+from wandb_warehouse.api.stored import require_project
 from wandb_warehouse.arrow import unescape
-from wandb_warehouse.errors import NotStoredError
 from wandb_warehouse.operations import VIEWS, compile_runs
 
 if TYPE_CHECKING:
@@ -72,12 +72,7 @@ class Runs(Pages[Run]):
         self._sweeps: dict[str, Sweep] = {}
 
     def _find(self) -> Sequence[str]:
-        known = {(row["entity"], row["project"]) for row in self._session.reader.rows("projects")}
-        if (self.entity, self.project) not in known:
-            raise NotStoredError(
-                f"Could not find project {self.project}",
-                mend=f"sync {self.entity}/{self.project}, or mend the path",
-            )
+        require_project(self._session, self.entity, self.project)
         operation = compile_runs(
             self.filters, self.order, project=(self.entity, self.project), columns=["run_id"]
         )

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Self
 
+from wandb_warehouse.api.ahead import SHORT
 from wandb_warehouse.api.histories import Ask, Histories, holdings, read_histories
 from wandb_warehouse.arrow import escape
 
@@ -65,8 +66,11 @@ class HistoryScan(Iterator[dict[str, Any]]):
 def windows(run: "Run", low: int, high: int, keys: list[str]) -> Iterator[Histories]:
     """Read a history from step `low` to before `high`, some hundred thousand values at a time."""
     held = holdings(run._session, run.entity, run.project).get(escape(run.id))
+    if low == 0 and high > run.lastHistoryStep and held is not None and held.values <= SHORT:
+        yield run._ahead.history(run.id, Ask(samples=None, keys=tuple(keys), low=0))
+        return
     steps = max(high - low, 1)
-    values = max(held.stored_values, held.sampled_values) if held else 0
+    values = held.values if held else 0
     density = max(values / (max(held.last_step, 0) + 1), 1e-9) if held else 1.0
     width = max(int(_VALUES_AT_A_TIME / density), 1)
     for start in range(low, low + steps, width):

@@ -5,7 +5,14 @@ from typing import Any
 from wandb_warehouse.api.session import Session, plain, time_text
 from wandb_warehouse.errors import NotStoredError
 
-__all__ = ["SWEEP_FIELDS", "absent", "project_attributes", "require_project", "sweep_attributes"]
+__all__ = [
+    "SWEEP_FIELDS",
+    "absent",
+    "project_attributes",
+    "require_project",
+    "stored_projects",
+    "sweep_attributes",
+]
 
 _TEXTS = {
     "name": "sweep_id",
@@ -17,6 +24,12 @@ _TEXTS = {
 }
 SWEEP_FIELDS = ("id", *_TEXTS, "bestLoss", "createdAt", "updatedAt", "runCount", "runCountExpected")
 """What W&B's API tells of a sweep."""
+
+
+def stored_projects(session: Session) -> list[dict[str, Any]]:
+    """Give the rows of all projects, the oldest first."""
+    found: list[dict[str, Any]] = session.once("projects", lambda: session.reader.rows("projects"))
+    return found
 
 
 def require_project(session: Session, entity: str, project: str) -> None:
@@ -33,6 +46,7 @@ def require_project(session: Session, entity: str, project: str) -> None:
 
 def project_attributes(session: Session, entity: str, project: str | None = None) -> list[dict[str, Any]]:
     """Give what W&B's API tells of the projects of an entity, oldest first, or of one of them."""
+    known = [row for row in stored_projects(session) if row["entity"] == entity]
     return [
         {
             "id": plain(row["project_id"]),
@@ -42,7 +56,8 @@ def project_attributes(session: Session, entity: str, project: str | None = None
             "run_count": row["run_count"],
             "read_only": row["read_only"],
         }
-        for row in session.reader.rows("entity_projects", {"entity": entity, "project": project})
+        for row in known
+        if project is None or row["project"] == project
     ]
 
 

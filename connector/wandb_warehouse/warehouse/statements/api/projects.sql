@@ -1,3 +1,3 @@
-SELECT entity, project, project_id, created_at, read_only
+SELECT entity, project, project_id, created_at, run_count, read_only
 FROM projects
-ORDER BY entity, project
+ORDER BY created_at, entity, project
