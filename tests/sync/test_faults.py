@@ -1,12 +1,14 @@
 """What a failing server costs: the runs it cannot serve, or the whole sync, but never the published file."""
 
 import asyncio
+from itertools import product
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 import wandb_warehouse.sync.orchestration as room
+from lengths import short_or_all
 from support import options, query, training, wrong_histories
 from wandb_warehouse.errors import PartialError, ProofError, RemoteError
 from wandb_warehouse.sandbox import Fault, Sandbox
@@ -26,12 +28,17 @@ def fill(box: Sandbox, runs: int = 12) -> None:
             box.export("e", "p", run_id, 15)
 
 
+REFUSED, UNREACHABLE = Fault("graphql_error", times=-1), Fault("status", value=502, times=-1)
+
+
 @pytest.mark.parametrize(
-    "strike",
-    [Fault("graphql_error", times=-1), pytest.param(Fault("status", value=502, times=-1), marks=SLOW)],
-    ids=["refused", "502"],
+    ("request_name", "strike"),
+    short_or_all(
+        [("RunDetails", REFUSED), ("ParquetExports", UNREACHABLE)],
+        list(product(["RunDetails", "ParquetExports"], [REFUSED, UNREACHABLE])),
+    ),
+    ids=lambda each: each if isinstance(each, str) else each.kind,
 )
-@pytest.mark.parametrize("request_name", ["RunDetails", "ParquetExports"])
 def test_one_run_that_cannot_be_served_is_left_out(
     box: Sandbox, warehouse: Path, strike: Fault, request_name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
