@@ -28,6 +28,7 @@ OF_THE_FILE = {
     "test_what_cannot_be_read_makes_no_warehouse",
     "test_one_sync_at_a_time",
     "test_a_rewind_shows_however_far_the_run_has_gone_on",
+    "test_the_official_client_gives_the_same",
 }
 """Tests that look at the DuckDB file itself, or at what is read more than at where it is written to; `test_lake.py` has
 the like of the former for a lake."""
