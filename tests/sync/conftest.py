@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from lengths import takes_its_turn
 from wandb_warehouse.client import Limits, WandbClient, Window
 from wandb_warehouse.sandbox import Sandbox
 
@@ -40,7 +41,8 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         return
     slow = OVER_BOTH.get(metafunc.module.__name__.rpartition(".")[2])
     kinds: list[Any] = ["duckdb"]
-    if slow is not None and metafunc.function.__name__ not in OF_THE_FILE:
+    test = metafunc.function
+    if slow is not None and test.__name__ not in OF_THE_FILE and takes_its_turn(test):
         kinds.append(pytest.param("filesystem", marks=pytest.mark.slow) if slow else "filesystem")
     metafunc.parametrize("destination", kinds)
 
