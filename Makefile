@@ -28,7 +28,7 @@ test: setup lint types ## everything CI runs: lint, types, tests; in each half t
 	@$(MAKE) --no-print-directory -j2 --output-sync=target test-syncs test-rooms
 
 # Two halves of about the same length, to run side by side.
-SYNCS := tests/sync tests/real_client tests/operations
+SYNCS := tests/sync tests/real_client tests/operations tests/security
 
 test-syncs: setup
 	@$(RUN) pytest -q -p no:cacheprovider -m "not slow" $(SYNCS)

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from arrow.strategies import evil_keys, scalars, wire, wire_raw
 from arrow.test_history import RUN, check, stored
+from lengths import examples
 from wandb_warehouse.arrow import dense, rows
 from wandb_warehouse.arrow.dense import number_columns
 from wandb_warehouse.arrow.rows import chunks_from_rows, index_rows
@@ -64,7 +65,7 @@ def _outcome(page: list[str], after: int | None) -> Any:
     return batch.steps.to_pylist(), steps.to_pylist(), stamps.to_pylist(), stored(batch)
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(_pages, st.sampled_from([None, -1, 3]))
 def test_any_page_is_read_alike(page: list[str], after: int | None) -> None:
     """Whatever the rows, Arrow's reading is left out of account or gives what the reader of objects gives."""

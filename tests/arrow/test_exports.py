@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from arrow.test_history import RUN, check, kinds, stored, texts
+from lengths import examples
 from wandb_warehouse.arrow import exports
 from wandb_warehouse.arrow.exports import chunks_from_export
 from wandb_warehouse.errors import FatalRemoteError
@@ -95,7 +96,7 @@ columns_strategy = st.dictionaries(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(80), deadline=None)
 @given(columns_strategy, st.permutations(range(9)), st.integers(1, 40))
 def test_any_columns_come_back_whatever_the_batches(
     tmp_path_factory: pytest.TempPathFactory, columns: dict[str, pa.Array], steps: list[int], cells: int

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from arrow.strategies import objects, same, wire, wire_raw
 from arrow.test_values import flat
+from lengths import examples
 from wandb_warehouse.arrow.history import Chunk, HistoryBatch, RunRef, key_types
 from wandb_warehouse.arrow.rows import chunks_from_rows
 from wandb_warehouse.arrow.text import unescape
@@ -102,7 +103,7 @@ rows_strategy = st.lists(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 @given(rows_strategy, st.booleans())
 def test_any_rows_come_back_value_by_value(rows: list[dict[str, Any]], raw: bool) -> None:
     """Whatever the rows hold, each value stands under its key, step and occurrence, exactly."""

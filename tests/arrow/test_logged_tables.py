@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from arrow.strategies import keys, same, values, wire, wire_raw
+from lengths import examples
 from wandb_warehouse.arrow import (
     RunRef,
     TableFile,
@@ -55,7 +56,7 @@ def tables(draw: st.DrawFn) -> tuple[list[str], list[list[Any]]]:
 
 @pytest.mark.parametrize("write", [wire, wire_raw], ids=["escaped", "raw"])
 @pytest.mark.parametrize("chunk", [1, 7, 2**20])
-@settings(deadline=None)
+@settings(max_examples=examples(40), deadline=None)
 @given(table=tables())
 def test_any_table_comes_back(table: tuple[list[str], list[list[Any]]], write: Any, chunk: int) -> None:
     """Names and cells of any table are given back exactly, wherever the text is cut into pieces."""

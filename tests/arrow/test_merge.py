@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from arrow.test_history import RUN, check, expected, stored
+from lengths import examples
 from wandb_warehouse.arrow.merge import run_history
 
 Row = dict[str, Any]
@@ -142,7 +143,7 @@ sessions = st.lists(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 @given(st.data(), sessions)
 def test_any_split_into_overlapping_sources_gives_the_log(
     tmp_path_factory: pytest.TempPathFactory, data: st.DataObject, sessions: list[list[int]]

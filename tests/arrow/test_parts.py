@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from arrow.strategies import same, wire
 from arrow.test_history import RUN, Value, check, expected, rows_strategy
+from lengths import examples
 from wandb_warehouse.arrow.history import RunRef
 from wandb_warehouse.arrow.merge import run_history
 from wandb_warehouse.arrow.numbers import Numbers
@@ -71,22 +72,12 @@ def check_pipeline(directory: Path, pages: list[list[dict[str, Any]]], target: i
         assert writer.count(run) == RunCount(len(log), len(wanted), len({value[0] for value in wanted}), last)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=examples(25), deadline=None)
 @given(st.lists(rows_strategy, max_size=3), st.sampled_from([1, 7, 1000]))
 def test_any_rows_come_back_through_a_part_and_duckdb(
     tmp_path_factory: pytest.TempPathFactory, pages: list[list[dict[str, Any]]], target: int
 ) -> None:
     """Rows -> chunks -> parquet -> DuckDB -> restore gives the rows flattened."""
-    check_pipeline(tmp_path_factory.mktemp("parts"), pages, target)
-
-
-@pytest.mark.slow
-@settings(max_examples=200, deadline=None)
-@given(st.lists(rows_strategy, max_size=2), st.sampled_from([1, 7, 1000]))
-def test_any_rows_come_back_through_a_part_and_duckdb_at_length(
-    tmp_path_factory: pytest.TempPathFactory, pages: list[list[dict[str, Any]]], target: int
-) -> None:
-    """The same property over 500 histories."""
     check_pipeline(tmp_path_factory.mktemp("parts"), pages, target)
 
 

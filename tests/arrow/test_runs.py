@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 
 from arrow.strategies import objects, same, wire
+from lengths import examples
 from wandb_warehouse.arrow.runs import detail_digest, listing_digest, parse_config, parse_time, run_tables
 from wandb_warehouse.arrow.text import undump, unescape
 from wandb_warehouse.arrow.values import flatten, restore
@@ -150,7 +151,7 @@ def test_a_bare_node_is_a_run() -> None:
     assert all(not found[name] for name in ("run_config", "run_summary", "run_tags", "metrics"))
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(80), deadline=None)
 @given(objects, objects)
 def test_any_config_and_summary_come_back(config: dict[str, Any], summary: dict[str, Any]) -> None:
     """Whatever they hold, documents and leaves give the values back exactly."""

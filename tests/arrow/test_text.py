@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from arrow.strategies import nested_text, objects, same, texts, values, wire, wire_raw
+from lengths import examples
 from wandb_warehouse.arrow.text import ExactNumber, dumps, escape, loads, loads_rows, undump, unescape
 from wandb_warehouse.errors import FatalRemoteError
 
@@ -26,22 +27,14 @@ def check_round_trip(value: Any) -> None:
     assert dumps(undump(dumps(value))) == dumps(value)
 
 
-@settings(max_examples=300)
+@settings(max_examples=examples(150))
 @given(values)
 def test_any_json_value_comes_back_through_dumps_and_undump(value: Any) -> None:
     """What the standard library reads is what we read, and what we write gives the value back."""
     check_round_trip(value)
 
 
-@pytest.mark.slow
-@settings(max_examples=2000, deadline=None)
-@given(values)
-def test_any_json_value_comes_back_through_dumps_and_undump_at_length(value: Any) -> None:
-    """The same property over 2,000 values."""
-    check_round_trip(value)
-
-
-@settings(max_examples=300)
+@settings(max_examples=examples(150))
 @given(objects)
 def test_rows_are_read_together_as_they_are_one_by_one(value: dict[str, Any]) -> None:
     """Reading many rows gives what the standard library gives for each."""
@@ -127,7 +120,7 @@ def test_depth_is_no_limit(depth: int) -> None:
     assert dumps(loads(brackets)) == brackets
 
 
-@settings(max_examples=200)
+@settings(max_examples=examples(120))
 @given(values)
 def test_the_deep_reader_reads_what_the_standard_library_reads(value: Any) -> None:
     """Under a thousand and more levels, any value is the one the standard library reads without them."""
@@ -192,14 +185,14 @@ def test_the_last_of_repeated_keys_counts() -> None:
     assert loads('{"a":NaN,"a":2}') == {"a": 2}
 
 
-@settings(max_examples=200)
+@settings(max_examples=examples(120))
 @given(objects)
 def test_sorted_text_does_not_depend_on_the_order_of_keys(value: dict[str, Any]) -> None:
     """Two orders of the same object give one text with sorted keys."""
     assert dumps(dict(reversed(value.items())), sort_keys=True) == dumps(value, sort_keys=True)
 
 
-@settings(max_examples=200)
+@settings(max_examples=examples(120))
 @given(values)
 def test_duckdb_takes_every_text_as_json(value: Any) -> None:
     """DuckDB's JSON type accepts what `dumps` writes and gives the text back unchanged."""

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 
 from arrow.strategies import nested_text, objects, same, values
+from lengths import examples
 from wandb_warehouse.arrow.history import column
 from wandb_warehouse.arrow.text import ExactNumber, loads
 from wandb_warehouse.arrow.values import classify, flatten, restore
@@ -39,22 +40,14 @@ def check_object(value: dict[str, Any]) -> None:
         assert same(restore(kind, number, text), leaf)
 
 
-@settings(max_examples=300)
+@settings(max_examples=examples(150))
 @given(objects)
 def test_any_object_comes_back_leaf_by_leaf(value: dict[str, Any]) -> None:
     """Flattening follows the recursive definition, and every leaf comes back from its three columns."""
     check_object(value)
 
 
-@pytest.mark.slow
-@settings(max_examples=2000, deadline=None)
-@given(objects)
-def test_any_object_comes_back_leaf_by_leaf_at_length(value: dict[str, Any]) -> None:
-    """The same property over 2,000 objects."""
-    check_object(value)
-
-
-@settings(max_examples=300)
+@settings(max_examples=examples(150))
 @given(values)
 def test_a_column_of_values_is_what_each_value_is_alone(value: Any) -> None:
     """Columns built at once equal the values classified one by one, among numbers and among all kinds."""

@@ -9,11 +9,13 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from itertools import product
 from pathlib import Path
 
 import pytest
 
 from cli.commands import COMMAND, Cli
+from lengths import short_or_all
 from support import heed_interrupts
 from wandb_warehouse.cli.sandbox import DEMO_PROJECT, fill_demo_project
 from wandb_warehouse.sandbox import Sandbox
@@ -75,8 +77,13 @@ def test_exit_codes_reach_the_shell(process: Cli, warehouse: Path) -> None:
     assert process("nope").code == 2
 
 
-@pytest.mark.parametrize("moment", ["listing", "history", "loading"])
-@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize(
+    ("sent", "moment"),
+    short_or_all(
+        [(signal.SIGINT, "listing"), (signal.SIGTERM, "history"), (signal.SIGINT, "loading")],
+        list(product([signal.SIGINT, signal.SIGTERM], ["listing", "history", "loading"])),
+    ),
+)
 @pytest.mark.slow
 def test_signals_end_a_sync_cleanly(home: Path, slow_box: Sandbox, sent: signal.Signals, moment: str) -> None:
     """A signal at any stage ends the sync within seconds, with its own exit code and nothing left behind."""

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from lengths import examples
 from wandb_warehouse.client import Limits, Stats, WandbClient
 from wandb_warehouse.client.transport import _decoded, _parsed
 from wandb_warehouse.errors import (
@@ -303,7 +304,7 @@ async def decode(chunks: Sequence[bytes], most: int = 10**6) -> bytes:
     return b"".join([chunk async for chunk in _decoded(response, most)])
 
 
-@settings(max_examples=60)
+@settings(max_examples=examples(60))
 @given(st.lists(st.binary(max_size=300), min_size=1, max_size=3), st.integers(1, 50))
 def test_gzip_is_read_whole_or_not_at_all(members: list[bytes], width: int) -> None:
     """Any cut into chunks and members gives the bytes back; every proper prefix of a stream is refused."""

@@ -185,7 +185,7 @@ _PROTOCOL = [
     Row("no deletion on doubt", "protocol", "runs missing from a list that failed", 4,
         test="tests/sync/test_many_projects.py::test_a_project_whose_list_keeps_moving_fails_alone"),
     Row("one project fails", "protocol", "one of several projects cannot be read", 6, holds="others",
-        test="tests/sync/test_many_projects.py::test_one_failing_project_does_not_stop_the_others"),
+        test="tests/sync/test_many_projects.py::test_failing_projects_do_not_stop_the_others"),
     Row("table beside fails", "protocol", "one table beside the runs cannot be read", 6, holds="others",
         test="tests/resources/test_coverage.py::test_one_table_that_fails_costs_itself_alone"),
 ]  # fmt: skip

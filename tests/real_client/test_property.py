@@ -5,11 +5,11 @@ import re
 from pathlib import Path
 from typing import Any
 
-import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from arrow.strategies import objects, wire
+from lengths import examples
 from real_client.compare import by_place, dotted, read_warehouse, same, sync_project
 from wandb_warehouse.sandbox import Sandbox, Switches
 
@@ -31,8 +31,8 @@ def _keys_in_utf8(value: Any) -> Any:
 logged = st.tuples(objects, objects, st.lists(objects.map(_keys_in_utf8), max_size=3))
 
 
-def examples(count: int) -> list[Logged]:
-    """Draw examples: many are synced at once, which one by one would take hours."""
+def draw(count: int) -> list[Logged]:
+    """Draw runs: many are synced at once, which one by one would take hours."""
     drawn: list[Logged] = []
 
     @settings(
@@ -40,10 +40,10 @@ def examples(count: int) -> list[Logged]:
         suppress_health_check=list(HealthCheck),
     )  # fmt: skip
     @given(logged)
-    def draw(example: Logged) -> None:
+    def keep(example: Logged) -> None:
         drawn.append(example)
 
-    draw()
+    keep()
     return drawn
 
 
@@ -72,10 +72,10 @@ def _equal(held: Any, expected: Any) -> bool:
     return held.keys() == expected.keys() and all(same(held[key], expected[key]) for key in expected)
 
 
-@pytest.mark.parametrize("count", [250, pytest.param(2000, marks=pytest.mark.slow)])
-def test_any_value_comes_back(warehouse: Path, count: int) -> None:
+def test_any_value_comes_back(warehouse: Path) -> None:
     """Runs of any config, summary and rows, in one project: all of them come back equal, NaN and -0.0 included."""
-    drawn = examples(count)
+    count = examples(250)
+    drawn = draw(count)
     assert len(drawn) >= count
     with Sandbox(switches=Switches(nan="bare")) as box:
         for number, (config, summary, rows) in enumerate(drawn):

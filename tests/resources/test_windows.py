@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from lengths import examples
 from wandb_warehouse.client import WandbClient, Window
 from wandb_warehouse.resources.windows import Span, read_spans
 
@@ -92,7 +93,7 @@ def servers(draw: st.DrawFn) -> tuple[int | None, list[Run]]:
     ]
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=examples(40))
 @given(servers(), st.integers(0, 2**32))
 def test_all_rows_come_once_at_bounded_cost(drawn: tuple[int | None, list[Run]], seed: int) -> None:
     """Dense, sparse, clustered or shared steps; counts right, absent or wrong: every row, once, in step order.

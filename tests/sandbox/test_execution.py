@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from lengths import examples
 from wandb_warehouse.sandbox import Sandbox, Switches, execution
 from wandb_warehouse.sandbox import graphql_api as api
 from wandb_warehouse.sandbox.context import Context, Origins
@@ -84,7 +85,7 @@ def by_graphql_core(text: str, variables: dict[str, Any], viewer: str | None = "
 
 
 @given(st.data())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 def test_a_plan_answers_as_graphql_core_does(data: st.DataObject) -> None:
     """Any selection of a run's fields, listed, aliased or in a fragment, gives the same bytes either way."""
     fields = data.draw(st.lists(st.sampled_from([*LEAVES, *BRANCHES]), min_size=1, max_size=8))

@@ -67,6 +67,19 @@ def _storms(found: Found) -> list[Row]:
     ]
 
 
+def _lengths(found: Found) -> list[Row]:
+    return [
+        (
+            "P5",
+            (
+                f"{found['passed']} tests at {found['times']} times the length they have in `make test`: properties, "
+                "with any JSON through the wire among them, and arrangements of the server"
+            ),
+            f"{len(found['failed'])} failed",
+        )
+    ]
+
+
 def _mutants(found: Found) -> list[Row]:
     return [
         (
@@ -82,6 +95,7 @@ _ROWS: Mapping[str, Callable[[Found], list[Row]]] = {
     "signals": _signals,
     "server life": _life,
     "storms of faults": _storms,
+    "lengths": _lengths,
     "mutants": _mutants,
 }
 

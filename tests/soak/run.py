@@ -38,6 +38,7 @@ SOAKS = (
     Soak("signals", "kills", 3, ("--kills", "40", "--signals")),
     Soak("server life", "machine", 60, ("--sequences", "1000")),
     Soak("storms of faults", "faults", 5),
+    Soak("lengths", "lengths", 60),
     Soak("mutants", "mutants", 30),
 )
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from lengths import takes_its_turn
 from wandb_warehouse.client import Limits, WandbClient, Window
 from wandb_warehouse.sandbox import Sandbox
 
@@ -28,6 +29,7 @@ OF_THE_FILE = {
     "test_what_cannot_be_read_makes_no_warehouse",
     "test_one_sync_at_a_time",
     "test_a_rewind_shows_however_far_the_run_has_gone_on",
+    "test_the_official_client_gives_the_same",
 }
 """Tests that look at the DuckDB file itself, or at what is read more than at where it is written to; `test_lake.py` has
 the like of the former for a lake."""
@@ -39,7 +41,8 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         return
     slow = OVER_BOTH.get(metafunc.module.__name__.rpartition(".")[2])
     kinds: list[Any] = ["duckdb"]
-    if slow is not None and metafunc.function.__name__ not in OF_THE_FILE:
+    test = metafunc.function
+    if slow is not None and test.__name__ not in OF_THE_FILE and takes_its_turn(test):
         kinds.append(pytest.param("filesystem", marks=pytest.mark.slow) if slow else "filesystem")
     metafunc.parametrize("destination", kinds)
 

@@ -186,7 +186,7 @@ def test_time_that_is_up_leaves_tables_for_the_next_sync(
     box: Sandbox, warehouse: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Without any time every sync gets a piece further and says what is left; in the end all is there, once."""
-    monkeypatch.setattr(reading, "_RUNS_PER_GROUP", 1)
+    monkeypatch.setattr(reading, "_RUNS_PER_GROUP", 2)
     monkeypatch.setattr(reading, "_GROUPS_AT_ONCE", 1)
     whole = warehouse.with_name("whole.duckdb")
     sync(options(box, whole))

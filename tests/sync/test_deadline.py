@@ -7,12 +7,14 @@ from typing import Any
 import pytest
 
 from support import options, query, training, wrong_histories
-from wandb_warehouse.resources import COVERAGE, details, history, reading
+from wandb_warehouse.resources import details, history, reading
 from wandb_warehouse.sandbox import Sandbox
 from wandb_warehouse.sync import SyncReport, sync
 
 AT_ONCE = 1e-9
 """Minutes that are over before the first request."""
+BESIDE = ("files", "run_metadata")
+"""Tables beside runs and history."""
 
 
 @pytest.fixture(autouse=True)
@@ -35,9 +37,9 @@ def fill(box: Sandbox, project: str, runs: int) -> None:
 
 def test_what_is_begun_is_published_and_the_rest_follows(box: Sandbox, warehouse: Path) -> None:
     """Without any time one batch of details and one group of histories go through; no run in part, none left behind."""
-    fill(box, "p", 25)
+    fill(box, "p", 13)
     report = limited(box, warehouse)
-    assert (report.generation, report.rows, report.runs_left) == (1, 4 * 5, 15 + 6)
+    assert (report.generation, report.rows, report.runs_left) == (1, 4 * 5, 3 + 6)
     assert not report.quarantined
     report.raise_if_partial()
     assert query(warehouse, "SELECT state, count(*) FROM run_ledger GROUP BY 1 ORDER BY 1") == [
@@ -50,7 +52,7 @@ def test_what_is_begun_is_published_and_the_rest_follows(box: Sandbox, warehouse
         report = limited(box, warehouse)
         assert report.published
         rounds += 1
-    assert rounds == 7  # 25 runs, 4 at a time
+    assert rounds == 4  # 13 runs, 4 at a time
     assert not wrong_histories(box, warehouse)
     assert query(warehouse, "SELECT DISTINCT state FROM run_ledger") == [("ok",)]
     while limited(box, warehouse).tables_left:
@@ -102,13 +104,13 @@ def test_no_table_of_a_run_is_read_twice(
     monkeypatch.setattr(reading, "_GROUPS_AT_ONCE", 1)
     monkeypatch.setattr(details, "_RUNS_PER_REQUEST", 2)
     monkeypatch.setattr(details, "_REQUESTS_AT_ONCE", 1)
-    fill(box, "p", 6)
+    fill(box, "p", 4)
     rounds = 0
     while limited(box, warehouse, resources=("files",), history="none").published:
         rounds += 1
         assert rounds < 20
     asked = Counter(request.operation for request in box.requests)
-    assert asked["RunFiles"] == 6
+    assert asked["RunFiles"] == 4
 
 
 def test_enough_time_changes_nothing(box: Sandbox, warehouse: Path) -> None:
@@ -126,9 +128,10 @@ def test_samples_are_left_too(box: Sandbox, warehouse: Path, monkeypatch: pytest
     monkeypatch.setattr(sampling, "_ROWS_PER_GROUP", 1)
     fill(box, "p", 3)
     sampled = "SELECT count(DISTINCT run_id) FROM history_sampled"
+    asked = {"history": "sampled", "resources": ("history_sampled", *BESIDE)}
     for done in (1, 2, 3):
-        assert limited(box, warehouse, history="sampled").runs_left == 3 - done
+        assert limited(box, warehouse, **asked).runs_left == 3 - done
         assert query(warehouse, sampled) == [(done,)]
-    for _ in COVERAGE:  # a table a time
-        limited(box, warehouse, history="sampled")
-    assert not limited(box, warehouse, history="sampled").published
+    for _ in BESIDE:  # a table a time
+        limited(box, warehouse, **asked)
+    assert not limited(box, warehouse, **asked).published

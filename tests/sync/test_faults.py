@@ -1,12 +1,14 @@
 """What a failing server costs: the runs it cannot serve, or the whole sync, but never the published file."""
 
 import asyncio
+from itertools import product
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 import wandb_warehouse.sync.orchestration as room
+from lengths import short_or_all
 from support import options, query, training, wrong_histories
 from wandb_warehouse.errors import PartialError, ProofError, RemoteError
 from wandb_warehouse.sandbox import Fault, Sandbox
@@ -26,12 +28,17 @@ def fill(box: Sandbox, runs: int = 12) -> None:
             box.export("e", "p", run_id, 15)
 
 
+REFUSED, UNREACHABLE = Fault("graphql_error", times=-1), Fault("status", value=502, times=-1)
+
+
 @pytest.mark.parametrize(
-    "strike",
-    [Fault("graphql_error", times=-1), pytest.param(Fault("status", value=502, times=-1), marks=SLOW)],
-    ids=["refused", "502"],
+    ("request_name", "strike"),
+    short_or_all(
+        [("RunDetails", REFUSED), ("ParquetExports", UNREACHABLE)],
+        list(product(["RunDetails", "ParquetExports"], [REFUSED, UNREACHABLE])),
+    ),
+    ids=lambda each: each if isinstance(each, str) else each.kind,
 )
-@pytest.mark.parametrize("request_name", ["RunDetails", "ParquetExports"])
 def test_one_run_that_cannot_be_served_is_left_out(
     box: Sandbox, warehouse: Path, strike: Fault, request_name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -131,41 +138,36 @@ def test_rows_short_of_the_count_are_reported(
     assert not wrong_histories(box, warehouse)
 
 
-@pytest.mark.parametrize(
-    "operation",
-    [
-        pytest.param("ListRuns", marks=SLOW),
-        "RunDetails",
-        pytest.param("ParquetExports", marks=SLOW),
-        "HistoryWindows",
-    ],
-)
 def test_a_server_that_dies_leaves_the_old_file(
-    box: Sandbox, warehouse: Path, operation: str, monkeypatch: pytest.MonkeyPatch
+    box: Sandbox, warehouse: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Whenever the server goes down, the sync ends with a remote error; the published file is untouched."""
     fill(box, 3)
     sync(options(box, warehouse))
     box.append_rows("e", "p", "run-01-id", training(10, seed=50, first=30))
     before, digest = warehouse.stat(), content_digest(warehouse)
-    methods = dict(zip(GRAPHQL, ("list_runs", "run_details", "exports", "history_rows"), strict=True))
+    stopped: list[str] = []
 
     class Doomed(room.WandbClient):  # type: ignore[misc, name-defined] # the fixture's client, looked up late
         def __getattribute__(self, name: str) -> Any:
-            if name == methods[operation]:
+            if name == method:
+                stopped.append(name)
                 box.stop()
             return super().__getattribute__(name)
 
     monkeypatch.setattr(room, "WandbClient", Doomed)
-    with pytest.raises(RemoteError):
-        sync(options(box, warehouse))
-    after = warehouse.stat()
-    assert (after.st_ino, after.st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
-    assert content_digest(warehouse) == digest
-    assert sorted(path.name for path in warehouse.parent.iterdir()) == [
-        warehouse.name,
-        f"{warehouse.name}.lock",
-    ]
+    for method in ("list_runs", "run_details", "exports", "history_rows"):
+        with pytest.raises(RemoteError):
+            sync(options(box, warehouse))
+        assert stopped.pop() == method
+        after = warehouse.stat()
+        assert (after.st_ino, after.st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
+        assert content_digest(warehouse) == digest
+        assert sorted(path.name for path in warehouse.parent.iterdir()) == [
+            warehouse.name,
+            f"{warehouse.name}.lock",
+        ]
+        box.start()
 
 
 def test_what_fails_the_proof_is_not_published(
@@ -216,14 +218,15 @@ def test_an_expired_address_is_asked_for_anew(box: Sandbox, warehouse: Path) -> 
     assert not wrong_histories(box, warehouse)
 
 
-@pytest.mark.parametrize("kind", ["truncate", "expired_url"])
-def test_an_export_that_never_arrives_costs_one_run(box: Sandbox, warehouse: Path, kind: str) -> None:
+def test_an_export_that_never_arrives_costs_one_run(box: Sandbox, warehouse: Path) -> None:
     """A file that is always cut, or always refused, quarantines its run; the others land; it heals later."""
-    fill(box, 6)
-    box.inject(Fault(kind, "run-03-id-0.parquet", times=-1))
+    fill(box, 9)
+    struck = {"run-03-id": "truncate", "run-06-id": "expired_url"}
+    for run_id, kind in struck.items():
+        box.inject(Fault(kind, f"{run_id}-0.parquet", times=-1))
     report = sync(options(box, warehouse))
-    assert list(report.quarantined) == ["e/p/run-03-id"]
-    assert list(wrong_histories(box, warehouse)) == ["run-03-id"]
+    assert report.quarantined.keys() == {f"e/p/{run_id}" for run_id in struck}
+    assert sorted(wrong_histories(box, warehouse)) == sorted(struck)
     box.faults.clear()
     assert not sync(options(box, warehouse)).quarantined
     assert not wrong_histories(box, warehouse)

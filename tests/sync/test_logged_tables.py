@@ -122,12 +122,16 @@ def test_what_is_held_is_not_downloaded_again(box: Sandbox, warehouse: Path) -> 
     assert len(cells(warehouse)) == 4 + 4 + 2
 
 
-def test_a_table_of_the_summary_alone(box: Sandbox, warehouse: Path) -> None:
-    """It has no step."""
+def test_a_table_of_the_summary_alone_and_a_cut_one(box: Sandbox, warehouse: Path) -> None:
+    """The former has no step; where the writer stored fewer rows than it logged, it says so: that is no failure."""
+    log_table(box, "e/p/r1", "long", ["x"], [[1], [2]], nrows=250_000)
     log_table(box, "e/p/r2", "final", ["x"], [[1]], in_summary=True)
-    load(box, warehouse)
+    assert load(box, warehouse).quarantined == {}
     assert query(warehouse, "SELECT key, step, last_step FROM logged_tables WHERE run_id = 'r2'") == [
         ("final", None, None)
+    ]
+    assert query(warehouse, "SELECT row_count, state, error FROM logged_tables WHERE key = 'long'") == [
+        (2, "cut", "it holds 2 of 250000 rows")
     ]
 
 
@@ -181,18 +185,25 @@ BAD = {
 }
 
 
-@pytest.mark.parametrize("case", BAD)
-def test_a_bad_file_costs_itself_alone(box: Sandbox, warehouse: Path, case: str) -> None:
-    """It is named with its key and reason, in the report and in its row; every other table lands."""
-    body, reason = BAD[case]
-    _damage(box, body)
+def test_a_bad_file_costs_itself_alone(box: Sandbox, warehouse: Path) -> None:
+    """Each is named with its key and reason, in the report and in its row; every other table lands."""
+    for number, (case, (body, _reason)) in enumerate(BAD.items()):
+        box.add_run("e", "p", case, rows=[{"loss": number}], heartbeat_at="2026-01-01")
+        log_table(box, f"e/p/{case}", "val/cases", ["id", "guess"], [[number, case], [2, None]])
+        log_table(box, f"e/p/{case}", "whole", ["s"], [[number], [case]])
+        _damage(box, body, run=case)
     report = load(box, warehouse, max_table_bytes=2000, history="none")
-    assert list(report.quarantined) == ["e/p/r0"]
-    assert report.quarantined["e/p/r0"].startswith("logged_tables: val/cases (media/table/val/cases_1_")
-    assert reason in report.quarantined["e/p/r0"]
-    assert shown(warehouse) == [EVERY[0], ("r0", "val/cases", None, None, "failed"), *EVERY[2:]]
-    assert len(cells(warehouse)) == 4 + 2 + 4
-    assert reason in query(warehouse, "SELECT error FROM logged_tables WHERE state = 'failed'")[0][0]
+    assert report.quarantined.keys() == {f"e/p/{case}" for case in BAD}
+    told = dict(query(warehouse, "SELECT run_id, error FROM logged_tables WHERE state = 'failed'"))
+    for case, (_body, reason) in BAD.items():
+        assert report.quarantined[f"e/p/{case}"].startswith(
+            "logged_tables: val/cases (media/table/val/cases_1_"
+        )
+        assert reason in report.quarantined[f"e/p/{case}"]
+        assert reason in told[case]
+    failed = [(case, "val/cases", None, None, "failed") for case in BAD]
+    assert shown(warehouse) == sorted([*EVERY, *failed, *((case, "whole", 2, 1, "ok") for case in BAD)])
+    assert len(cells(warehouse)) == 4 + 4 + 2 + 4 + 2 * len(BAD)
     with pytest.raises(PartialError):
         report.raise_if_partial()
 
@@ -296,15 +307,6 @@ def test_paths_are_not_trusted(box: Sandbox, warehouse: Path) -> None:
     assert [path for path, _ in told] == list(OUTSIDE)
     assert all("leads out of the files of the run" in error for _, error in told)
     assert shown(warehouse)[:4] == EVERY
-
-
-def test_a_cut_table_says_so(box: Sandbox, warehouse: Path) -> None:
-    """Where the writer stored fewer rows than it logged, the table is there and marked; that is no failure."""
-    log_table(box, "e/p/r2", "long", ["x"], [[1], [2]], nrows=250_000)
-    assert load(box, warehouse).quarantined == {}
-    assert query(warehouse, "SELECT row_count, state, error FROM logged_tables WHERE run_id = 'r2'") == [
-        (2, "cut", "it holds 2 of 250000 rows")
-    ]
 
 
 def test_many_cells_go_through_a_file(box: Sandbox, warehouse: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from lengths import of_a_lake_at_length
 from support import canonical, options, query, records, stored, training
 from wandb_warehouse.arrow import Selection
 from wandb_warehouse.client import Limits, Sample, WandbClient
@@ -100,6 +101,7 @@ def test_the_official_client_gives_the_same(
     assert compared == query(warehouse, "SELECT count(*) FROM history_sampled")[0][0] > 0
 
 
+@of_a_lake_at_length
 @pytest.mark.parametrize("cap", [None, 5])
 def test_every_metric_by_itself(box: Sandbox, warehouse: Path, cap: int | None) -> None:
     """Metrics logged in different rows all come: as many values as rows hold, at most as many as asked or given."""
@@ -115,6 +117,7 @@ def test_every_metric_by_itself(box: Sandbox, warehouse: Path, cap: int | None) 
     assert query(warehouse, "SELECT count(*) FROM history") == [(0,)]
 
 
+@of_a_lake_at_length
 def test_many_runs_and_metrics_share_requests(box: Sandbox, warehouse: Path) -> None:
     """A request asks for as many metrics as one may ask for by alias, over as many runs as there are."""
     for number in range(40):
@@ -147,6 +150,7 @@ def test_only_what_moved_is_sampled_again(box: Sandbox, warehouse: Path) -> None
     assert not sample(box, warehouse, 50).published
 
 
+@of_a_lake_at_length
 def test_other_samples_or_keys_are_sampled_anew(box: Sandbox, warehouse: Path) -> None:
     """What was asked for is remembered: asking for more, or for other metrics, replaces what is there."""
     from wandb_warehouse.arrow import Selection  # noqa: PLC0415 - a name this one test needs
@@ -177,6 +181,7 @@ def test_samples_and_full_history_do_not_touch_each_other(box: Sandbox, warehous
     assert not sample(box, warehouse, 20).published
 
 
+@of_a_lake_at_length
 def test_a_run_that_cannot_be_sampled_is_named(box: Sandbox, warehouse: Path) -> None:
     """The others are sampled; it keeps what it had and is tried again."""
     fill(box)
@@ -192,6 +197,7 @@ def test_a_run_that_cannot_be_sampled_is_named(box: Sandbox, warehouse: Path) ->
     assert len(rows(warehouse, "r1", "loss")) == 65
 
 
+@of_a_lake_at_length
 @pytest.mark.parametrize("short", [False, True])
 def test_metrics_of_every_row_are_asked_for_together(
     box: Sandbox, warehouse: Path, monkeypatch: pytest.MonkeyPatch, short: bool

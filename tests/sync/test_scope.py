@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from lengths import of_a_lake_at_length
 from support import options, query, training, wrong_histories
 from wandb_warehouse.errors import AuthError, BusyError, ProjectNotFoundError
 from wandb_warehouse.sandbox import Sandbox
@@ -29,6 +30,7 @@ def test_history_may_come_later_and_stay(box: Sandbox, warehouse: Path) -> None:
     assert not wrong_histories(box, warehouse)
 
 
+@of_a_lake_at_length
 def test_filters_choose_runs(box: Sandbox, warehouse: Path) -> None:
     """Only runs that match come in; the others follow when the filter goes."""
     for number in range(6):
@@ -98,6 +100,7 @@ def test_one_sync_at_a_time(box: Sandbox, warehouse: Path) -> None:
     assert not box.requests
 
 
+@of_a_lake_at_length
 def test_metric_names_that_are_no_unicode(box: Sandbox, warehouse: Path) -> None:
     """A lone surrogate in a metric's name costs neither the run nor the key: it is stored as its escape."""
     box.add_run("e", "p", "odd", lines=[r'{"_step":0,"\ud800key":1,"plain":2}'])

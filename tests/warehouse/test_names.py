@@ -9,6 +9,7 @@ import duckdb
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from lengths import examples
 from wandb_warehouse.warehouse import Build, run_query
 
 Rows = dict[str, list[dict[str, Any]]]
@@ -40,7 +41,9 @@ def _shape(path: Path) -> list[tuple[Any, ...]]:
         ).fetchall()
 
 
-@settings(max_examples=4, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=examples(4), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(names=st.lists(st.text(st.characters(exclude_categories=["Cs"]), max_size=40), max_size=8))
 def test_names_change_no_statement(
     fill: Callable[[Path, Rows], Build],

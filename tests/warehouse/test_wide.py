@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from lengths import examples
 from wandb_warehouse.errors import BusyError, ConfigError, CorruptStoreError, StoreError
 from wandb_warehouse.warehouse import Build, create_wide, drop_wide, open_readonly, open_store, run_query
 from wandb_warehouse.warehouse.wide import (
@@ -234,7 +235,7 @@ def test_a_damaged_list_of_wide_views_is_told(text: str) -> None:
         from_json(text.encode(), "lake/wide_views.json")
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=examples(40), deadline=None)
 @given(st.lists(st.text(), unique=True, max_size=12))
 def test_any_keys_make_one_valid_view(keys: list[str]) -> None:
     """Whatever keys are made of, the statement is one view with a column a key, and the list of a lake keeps it."""
