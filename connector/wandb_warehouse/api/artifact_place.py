@@ -5,13 +5,13 @@ from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import quote, urljoin
 
 from wandb_warehouse.api.session import Session, plain
-from wandb_warehouse.api.stored import absent
+from wandb_warehouse.api.stored import absent, escaped
 from wandb_warehouse.errors import NotStoredError
 
 if TYPE_CHECKING:
     from wandb_warehouse.api.collections import ArtifactCollection
 
-__all__ = ["ArtifactPlace", "stored_versions"]
+__all__ = ["ArtifactPlace", "collection_versions", "stored_versions"]
 
 _PLACE = ("entity", "project", "collection", "version")
 _REGISTRY = "wandb-registry-"
@@ -182,7 +182,7 @@ def stored_versions(
     ids: Sequence[str] | None = None,
 ) -> list[dict[str, Any]]:
     """Give what is stored of versions, the newest of a collection first: of a collection, by their ids, or both."""
-    asked = {"entity": entity, "project": project, "collection": collection, "ids": ids}
+    asked = {"ids": ids, **escaped(entity=entity, project=project, collection=collection)}
     rows = session.reader.rows("artifacts", asked)
     for row in rows:
         row["stored"] = True
@@ -190,6 +190,15 @@ def stored_versions(
         for name in ("entity", "project", "collection", "type", "description"):
             row[name] = plain(row[name])
     return rows
+
+
+def collection_versions(session: Session, entity: str, project: str, collection: str) -> list[dict[str, Any]]:
+    """Give what is stored of the versions of a collection, the newest first; not to be changed."""
+    found: list[dict[str, Any]] = session.once(
+        ("versions", entity, project, collection),
+        lambda: stored_versions(session, entity=entity, project=project, collection=collection),
+    )
+    return found
 
 
 def _collection(session: Session, place: Mapping[str, Any], kind: str) -> "ArtifactCollection":
