@@ -12,6 +12,7 @@ import pytest
 from api.conftest import Beside, Change, load, told
 from api.differences import DIFFERENCES, unexplained, used
 from wandb_warehouse import Api
+from wandb_warehouse.api import writing
 from wandb_warehouse.errors import MissingExtraError, NotStoredError, OperationError, RunNotFoundError
 
 pytestmark = pytest.mark.slow
@@ -253,7 +254,7 @@ def test_a_cursor_of_somewhere_else(api: Api) -> None:
         api.artifacts("model", f"{PATH}/set1", start="Y3Vyc29y")
 
 
-def test_what_needs_the_server(api: Api) -> None:
+def test_what_needs_the_server(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
     """Contents and changes go to W&B through the official client; without it they say what to install."""
     version = api.artifact(f"{PATH}/set1:v0")
     asked: list[Any] = []
@@ -273,12 +274,14 @@ def test_what_needs_the_server(api: Api) -> None:
             return "there"
 
     vars(api._session)["official"] = Official
+    monkeypatch.setattr(writing, "refresh", lambda _, *runs: asked.append(runs))
     assert version.download("root", path_prefix="data") == "there"
     version.aliases.append("best")
     version.metadata = {"n": 2}
     version.ttl = timedelta(days=1)
     version.save()
     stored = version.aliases
+    assert asked[4][:2] == ("sandbox", "p")
     assert asked[:3] == [f"{PATH}/set1:v0", ("root", False, None, "data", None), f"{PATH}/set1:v0"]
     assert asked[3][:3] == (stored, ["t1", "t2"], {"n": 2})
     assert asked[3][3].keys() == {"aliases", "metadata", "ttl"}

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from wandb_warehouse.api.artifact_contents import ArtifactContents
 from wandb_warehouse.api.artifact_place import ArtifactPlace
-from wandb_warehouse.api.lineage import Together
-from wandb_warehouse.api.session import Session, document, time_text
+from wandb_warehouse.api.lineage import runs_of_version
+from wandb_warehouse.api.session import Session, document, plain, time_text
 from wandb_warehouse.api.stored import absent
 from wandb_warehouse.errors import NotStoredError
 
@@ -29,7 +29,6 @@ class Artifact(ArtifactPlace, ArtifactContents):
         session: what the objects of an `Api` share.
         row: what is stored of it.
         name: name it was asked for by; None for collection and version.
-        together: versions that were listed with it.
 
     Source: `wandb.Artifact`, of what was logged.
 
@@ -38,15 +37,8 @@ class Artifact(ArtifactPlace, ArtifactContents):
         >>> model.version, model.metadata["acc"], model.logged_by().config  # doctest: +SKIP
     """
 
-    def __init__(
-        self,
-        session: Session,
-        row: Mapping[str, Any],
-        name: str | None = None,
-        together: Together | None = None,
-    ) -> None:
+    def __init__(self, session: Session, row: Mapping[str, Any], name: str | None = None) -> None:
         super().__init__(session, row, name)
-        self._together = together or Together(session, [self._row])
         self._changed: dict[str, Any] = {}
         self._read: dict[str, Any] = {}
 
@@ -116,18 +108,21 @@ class Artifact(ArtifactPlace, ArtifactContents):
     def _value(self, name: str) -> Any:
         """What may be changed: the value that was set, else what is stored, the same object every time."""
         if name not in self._read:
-            stored = self._held("ttl_seconds" if name == "ttl" else name)
-            match name:
-                case "metadata":
-                    stored = document(stored) or {}
-                case "tags":
-                    stored = document(stored) or []
-                case "aliases":
-                    stored = list(stored)
-                case "ttl":
-                    stored = None if stored is None else timedelta(seconds=stored)
-            self._read[name] = stored
+            self._read[name] = self._stored(name)
         return self._read[name]
+
+    def _stored(self, name: str) -> Any:
+        stored = self._held("ttl_seconds" if name == "ttl" else name)
+        match name:
+            case "metadata":
+                return document(stored) or {}
+            case "tags":
+                return document(stored) or []
+            case "aliases":
+                return list(stored)
+            case "ttl":
+                return None if stored is None else timedelta(seconds=stored)
+        return stored
 
     def logged_by(self) -> "Run | None":
         """Give the run that made the version; None where a user did.
@@ -137,13 +132,25 @@ class Artifact(ArtifactPlace, ArtifactContents):
             NotStoredError: the version is of another project, and no run of the warehouse made it.
         """
         if self._row["stored"]:
-            return self._together.creator(self._row)
-        found = self._together.runs(self._row["artifact_id"], "logged")
-        return found[0] if found else self._held("logged_by")
+            names = ("created_by_entity", "created_by_project", "created_by_run_id")
+            entity, project, run = (plain(self._row[name]) for name in names)
+            return _run(self._session, str(entity), str(project), run) if run else None
+        return next(iter(self._runs("logged")), None) or self._held("logged_by")
 
     def used_by(self) -> "list[Run]":
         """Give the runs of the warehouse that used the version, oldest first."""
-        return list(self._together.runs(self._row["artifact_id"], "used"))
+        return self._runs("used")
+
+    def _runs(self, direction: str) -> "list[Run]":
+        found = runs_of_version(self._session, self._row["artifact_id"], direction)
+        return [_run(self._session, *place) for place in found]
 
     def __repr__(self) -> str:
         return f"<Artifact {self.id or self.name}>"
+
+
+def _run(session: Session, entity: str, project: str, run_id: str) -> "Run":
+    """A run in the state of the warehouse that is read."""
+    from wandb_warehouse.api.run import Run
+
+    return Run(session, entity, project, run_id)

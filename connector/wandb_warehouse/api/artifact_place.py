@@ -1,17 +1,18 @@
 """Where an `Artifact` was made, and where it was linked into."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import quote, urljoin
 
+from wandb_warehouse.api.lineage import stored_versions
 from wandb_warehouse.api.session import Session, plain
-from wandb_warehouse.api.stored import absent, escaped
+from wandb_warehouse.api.stored import absent
 from wandb_warehouse.errors import NotStoredError
 
 if TYPE_CHECKING:
     from wandb_warehouse.api.collections import ArtifactCollection
 
-__all__ = ["ArtifactPlace", "collection_versions", "stored_versions"]
+__all__ = ["ArtifactPlace"]
 
 _PLACE = ("entity", "project", "collection", "version")
 _REGISTRY = "wandb-registry-"
@@ -171,34 +172,6 @@ class ArtifactPlace:
         if self.is_link:
             raise absent("linked_at", f"artifact {self.qualified_name}")
         return None
-
-
-def stored_versions(
-    session: Session,
-    *,
-    entity: str | None = None,
-    project: str | None = None,
-    collection: str | None = None,
-    ids: Sequence[str] | None = None,
-) -> list[dict[str, Any]]:
-    """Give what is stored of versions, the newest of a collection first: of a collection, by their ids, or both."""
-    asked = {"ids": ids, **escaped(entity=entity, project=project, collection=collection)}
-    rows = session.reader.rows("artifacts", asked)
-    for row in rows:
-        row["stored"] = True
-        row["aliases"] = [plain(alias) for alias in row["aliases"] or ()]
-        for name in ("entity", "project", "collection", "type", "description"):
-            row[name] = plain(row[name])
-    return rows
-
-
-def collection_versions(session: Session, entity: str, project: str, collection: str) -> list[dict[str, Any]]:
-    """Give what is stored of the versions of a collection, the newest first; not to be changed."""
-    found: list[dict[str, Any]] = session.once(
-        ("versions", entity, project, collection),
-        lambda: stored_versions(session, entity=entity, project=project, collection=collection),
-    )
-    return found
 
 
 def _collection(session: Session, place: Mapping[str, Any], kind: str) -> "ArtifactCollection":

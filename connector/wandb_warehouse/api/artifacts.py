@@ -4,12 +4,11 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 from wandb_warehouse.api.artifact import Artifact
-from wandb_warehouse.api.artifact_place import collection_versions
-from wandb_warehouse.api.lineage import Together, run_versions
+from wandb_warehouse.api.lineage import edges_of_run, stored_versions
 from wandb_warehouse.api.matching import matches, sort_key
 from wandb_warehouse.api.paths import ArtifactPath
 from wandb_warehouse.api.resumed import ResumedPages
-from wandb_warehouse.api.session import Session, document, time_text
+from wandb_warehouse.api.session import Session, document, plain, time_text
 from wandb_warehouse.api.stored import require_project
 from wandb_warehouse.errors import NotStoredError
 
@@ -84,10 +83,11 @@ class Artifacts(ResumedPages[Artifact]):
         self.filters = _COMMITTED if filters is None else filters
         self.order = order
         self.tags = [tags] if isinstance(tags, str) else list(tags or ())
-        self._together: Together | None = None
 
     def _find(self) -> Sequence[dict[str, Any]]:
-        found = collection_versions(self._session, self.entity, self.project, self.collection_name)
+        found = stored_versions(
+            self._session, entity=self.entity, project=self.project, collection=self.collection_name
+        )
         rows = [row for row in found if row["type"] == self.type]
         if not rows:
             raise NotStoredError(
@@ -103,13 +103,8 @@ class Artifacts(ResumedPages[Artifact]):
             rows.sort(key=lambda row: key(_fields(row)), reverse=descending)
         return rows
 
-    def convert_objects(self) -> list[Artifact]:
-        """Make the versions of the last page."""
-        self._together = Together(self._session, self._page or ())
-        return super().convert_objects()
-
     def _convert(self, row: dict[str, Any]) -> Artifact | None:
-        found = Artifact(self._session, row, together=self._together)
+        found = Artifact(self._session, row)
         return found if set(self.tags) <= set(found.tags) else None
 
 
@@ -151,17 +146,25 @@ class RunArtifacts(ResumedPages[Artifact]):
         super().__init__(per_page, start)
         self._session = session
         self._mode = mode
-        self._together: Together | None = None
         self.run = run
 
     def _find(self) -> Sequence[dict[str, Any]]:
-        rows, self._together = run_versions(self.run, self._session, self._mode)
-        return rows
+        edges = edges_of_run(self._session, self.run.entity, self.run.project, self.run.id, self._mode)
+        ids = [edge["artifact_id"] for edge in edges]
+        stored = {
+            row["artifact_id"]: row
+            for row in (stored_versions(self._session, ids=ids) if ids else ())
+            if not row["is_linked"]
+        }
+        names = ("entity", "project", "collection", "type")
+        return [
+            stored.get(edge["artifact_id"])
+            or {**edge, **{name: plain(edge[name]) for name in names}, "stored": False}
+            for edge in edges
+        ]
 
     def _convert(self, row: dict[str, Any]) -> Artifact | None:
-        if row["project"] is None:
-            return None
-        return Artifact(self._session, row, together=self._together)
+        return Artifact(self._session, row) if row["project"] is not None else None
 
 
 def find_artifact(session: Session, path: ArtifactPath, type: str | None = None) -> Artifact:  # noqa: A002 -- W&B's name
@@ -177,7 +180,7 @@ def find_artifact(session: Session, path: ArtifactPath, type: str | None = None)
         )
     place = f"{path.entity}/{path.project}"
     require_project(session, path.entity, path.project)
-    for row in collection_versions(session, path.entity, path.project, path.collection):
+    for row in stored_versions(session, entity=path.entity, project=path.project, collection=path.collection):
         if path.alias in {row["version"], *row["aliases"]}:
             break
     else:

@@ -1,155 +1,103 @@
-"""Who made and who used which versions of artifacts: asked for all that were listed together in one question."""
+"""Versions of artifacts and the runs that logged and used them, as the warehouse has them.
 
+A walk along a lineage asks for one version, its run, what that used, and so on. So where there are not many, all of
+them are read with the first question, and the others are answered from memory.
+"""
+
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from wandb_warehouse.api.artifact_place import stored_versions
 from wandb_warehouse.api.session import Session, plain
-from wandb_warehouse.arrow import escape
-from wandb_warehouse.errors import RunNotFoundError
 
-if TYPE_CHECKING:
-    from wandb_warehouse.api.run import Run
+__all__ = ["edges_of_run", "runs_of_version", "stored_versions"]
 
-__all__ = ["Together", "run_versions"]
+_MANY = 5_000
+"""Rows above which each question is asked of the warehouse by itself."""
 
-_MODES = ("logged", "used")
-_PLACE = ("entity", "project", "collection", "type")
-_RUNS = 50
-"""Runs whose versions are read when those of one are asked for."""
-_AHEAD = 500
-"""Runs that are read at once at most, those aside that were asked for."""
-
-Place = tuple[str, str, str]
-"""Entity, project and id of a run."""
+Row = dict[str, Any]
 
 
-class Together:
-    """Versions that were listed together.
-
-    Runs that are given out are the same objects each time: what is read of one is read of all.
-
-    Args:
-        session: what the objects of an `Api` share.
-        rows: what is stored of the versions.
-    """
-
-    def __init__(self, session: Session, rows: Sequence[Mapping[str, Any]]) -> None:
-        self._session = session
-        self._rows = rows
-        self._generation = session.generation
-        self._edges: dict[str, dict[str, list[Place]]] | None = None
-        self._runs: dict[Place, Run | None] = {}
-
-    def creator(self, row: Mapping[str, Any]) -> "Run | None":
-        """Give the run that a version's own row names; None where it names none.
-
-        Raises:
-            RunNotFoundError: the run is not in the warehouse, or was deleted.
-        """
-        place = _creator(row)
-        if place is None:
-            return None
-        self._renew()
-        if place not in self._runs:
-            self._read([place], filter(None, map(_creator, self._rows)))
-        found = self._runs[place]
-        if found is None:
-            raise RunNotFoundError(
-                f"Could not find run <Run {'/'.join(place)} (not found)>",
-                mend=f"sync {place[0]}/{place[1]}, or mend the path",
-            )
-        return found
-
-    def runs(self, artifact: str, mode: str) -> "list[Run]":
-        """Give the runs of the warehouse that logged or used a version, oldest first."""
-        self._renew()
-        if self._edges is None:
-            ids = list(dict.fromkeys(str(row["artifact_id"]) for row in self._rows))
-            self._edges = {name: {} for name in _MODES}
-            for edge in self._session.reader.rows("artifact_runs", {"ids": ids}):
-                place = (str(plain(edge["entity"])), str(plain(edge["project"])), str(plain(edge["run_id"])))
-                self._edges[edge["direction"]].setdefault(edge["artifact_id"], []).append(place)
-        places = self._edges[mode].get(artifact, [])
-        if any(place not in self._runs for place in places):
-            self._read(places, (each for others in self._edges[mode].values() for each in others))
-        return [found for place in places if (found := self._runs[place]) is not None]
-
-    def _renew(self) -> None:
-        if self._generation != self._session.generation:
-            self._generation, self._edges, self._runs = self._session.generation, None, {}
-
-    def _read(self, asked: Sequence[Place], ahead: Iterable[Place]) -> None:
-        """Read runs that were asked for, and some that may be soon; None stands for one that is not there."""
-        from wandb_warehouse.api.run import Run, light_rows
-
-        wanted = [place for place in dict.fromkeys([*asked, *ahead]) if place not in self._runs]
-        by_project: dict[tuple[str, str], list[str]] = {}
-        for entity, project, run in wanted[: max(_AHEAD, len(asked))]:
-            by_project.setdefault((entity, project), []).append(run)
-        for (entity, project), ids in by_project.items():
-            rows = light_rows(self._session, entity, project, ids)
-            made = {
-                run: Run(self._session, entity, project, run, rows[run]) if run in rows else None
-                for run in ids
-            }
-            beside = [run for run in made.values() if run is not None]
-            for each in beside:
-                each._beside = beside
-            self._runs |= {(entity, project, run): found for run, found in made.items()}
+def stored_versions(
+    session: Session,
+    *,
+    entity: str | None = None,
+    project: str | None = None,
+    collection: str | None = None,
+    ids: Sequence[str] | None = None,
+) -> list[Row]:
+    """Give what is stored of versions, the newest of a collection first: of a collection, by their ids, or both."""
+    asked = {"entity": entity, "project": project, "collection": collection, "ids": ids}
+    if not _few(session, "artifacts"):
+        return _versions(session, asked)
+    wanted = None if ids is None else set(ids)
+    place = {"entity": entity, "project": project, "collection": collection}
+    by_place: Mapping[Any, list[Row]] = session.once("versions", lambda: _indexed(session))
+    found = by_place[(entity, project, collection)] if None not in place.values() else by_place[None]
+    return [
+        row
+        for row in found
+        if (wanted is None or row["artifact_id"] in wanted)
+        and all(value is None or row[name] == value for name, value in place.items())
+    ]
 
 
-def run_versions(run: "Run", session: Session, mode: str) -> tuple[list[dict[str, Any]], Together]:
-    """Give what is known of the versions that a run logged or used, oldest first, and what they were read with.
+def _indexed(session: Session) -> Mapping[Any, list[Row]]:
+    """All versions by entity, project and collection; under None all of them."""
+    found: dict[Any, list[Row]] = defaultdict(list)
+    found[None] = _versions(session, dict.fromkeys(("entity", "project", "collection", "ids")))
+    for row in found[None]:
+        found[row["entity"], row["project"], row["collection"]].append(row)
+    return found
 
-    Those of runs that were listed with it are read at once, and asked for no more.
-    """
-    beside = [each.id for each in getattr(run, "_beside", ())]
-    if run.id in beside:
-        first = beside.index(run.id) // _RUNS * _RUNS
-        beside = beside[first : first + _RUNS]
+
+def _versions(session: Session, asked: Mapping[str, Any]) -> list[Row]:
+    rows = session.reader.rows("artifacts", asked)
+    for row in rows:
+        row["stored"] = True
+        row["aliases"] = [plain(alias) for alias in row["aliases"] or ()]
+        for name in ("entity", "project", "collection", "type", "description"):
+            row[name] = plain(row[name])
+    return rows
+
+
+def edges_of_run(session: Session, entity: str, project: str, run: str, direction: str) -> list[Row]:
+    """Give the versions that a run logged or used, the oldest first: names, type and version of each."""
+
+    def ask(one: str | None) -> list[Row]:
+        return session.reader.rows("run_artifacts", {"entity": entity, "project": project, "run": one})
+
+    keys = ("run_entity", "run_project", "run_id", "direction")
+    if not _few(session, "edges"):
+        return [row for row in ask(run) if row["direction"] == direction]
+    known = session.once("edges", lambda: _by(ask(None), keys))
+    found: list[Row] = known[entity, project, run, direction]
+    return found
+
+
+def runs_of_version(session: Session, artifact: str, direction: str) -> list[tuple[str, str, str]]:
+    """Give the runs that logged or used a version, the oldest first: entity, project and id."""
+
+    def ask(one: str | None) -> list[Row]:
+        return session.reader.rows("artifact_runs", {"artifact": one})
+
+    if _few(session, "edges"):
+        known = session.once("runs of versions", lambda: _by(ask(None), ("artifact_id", "direction")))
+        rows = known[artifact, direction]
     else:
-        beside = [run.id]
-    place = (run.entity, run.project)
-    found: tuple[dict[tuple[str, str], list[dict[str, Any]]], Together] = session.once(
-        ("run_versions", *place, *beside), lambda: _versions(session, *place, beside)
-    )
-    return found[0].get((run.id, mode), []), found[1]
+        rows = [row for row in ask(artifact) if row["direction"] == direction]
+    return [
+        (str(plain(row["entity"])), str(plain(row["project"])), str(plain(row["run_id"]))) for row in rows
+    ]
 
 
-def _versions(
-    session: Session, entity: str, project: str, runs: Sequence[str]
-) -> tuple[dict[tuple[str, str], list[dict[str, Any]]], Together]:
-    asked = {"entity": escape(entity), "project": escape(project), "runs": [escape(run) for run in runs]}
-    edges = session.reader.rows("run_artifacts", asked)
-    ids = list(dict.fromkeys(edge["artifact_id"] for edge in edges))
-    stored = {
-        row["artifact_id"]: row
-        for row in (stored_versions(session, ids=ids) if ids else ())
-        if not row["is_linked"]
-    }
-    found: dict[tuple[str, str], list[dict[str, Any]]] = {}
-    for edge in edges:
-        known = {**edge, **{name: plain(edge[name]) for name in _PLACE}, "stored": False}
-        row = stored.setdefault(edge["artifact_id"], known)
-        found.setdefault((str(plain(edge["run_id"])), edge["direction"]), []).append(row)
-    for rows in found.values():
-        rows.sort(key=_age)
-    return found, Together(session, list(stored.values()))
+def _few(session: Session, what: str) -> bool:
+    sizes: Mapping[str, int] = session.once("sizes", lambda: session.reader.rows("sizes")[0])
+    return sizes[what] <= _MANY
 
 
-def _age(row: Mapping[str, Any]) -> tuple[Any, ...]:
-    """Order of the versions of a run: by creation; those of which that is not known come last."""
-    created = row.get("created_at")
-    time = (created is None, created.timestamp() if created is not None else 0.0)
-    return (*time, row["collection"] or "", row["version_index"] or 0)
-
-
-def _creator(row: Mapping[str, Any]) -> Place | None:
-    if not row.get("created_by_run_id"):
-        return None
-    return (
-        str(plain(row["created_by_entity"])),
-        str(plain(row["created_by_project"])),
-        str(plain(row["created_by_run_id"])),
-    )
+def _by(rows: Iterable[Row], names: Sequence[str]) -> Mapping[Any, list[Row]]:
+    found: dict[Any, list[Row]] = defaultdict(list)
+    for row in rows:
+        found[tuple(row[name] for name in names)].append(row)
+    return found
