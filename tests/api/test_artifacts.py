@@ -44,6 +44,12 @@ def test_every_difference_there_is_has_its_place(beside: Beside) -> None:
     assert len(beside.theirs) > 1200
 
 
+def test_a_large_warehouse_says_the_same(beside: Beside, monkeypatch: pytest.MonkeyPatch) -> None:
+    """There is no difference between reading all at once and what is asked for."""
+    monkeypatch.setattr("wandb_warehouse.api.lineage._MANY", 0)
+    assert told(beside.api()) == beside.ours
+
+
 def test_a_lake_says_the_same(beside: Beside, tmp_path: Path) -> None:
     """All that a DuckDB file says; and an artifact of another project is whole where that is synced, too."""
     load(beside.box, tmp_path / "lake", "p", "other", destination="filesystem")
@@ -126,8 +132,10 @@ def test_a_link_from_a_project_that_is_not_synced(change: Change) -> None:
         _ = api.artifact(f"{PATH}/strays:v1").source_artifact
 
 
-def test_runs_that_were_deleted(change: Change) -> None:
+@pytest.mark.parametrize("many", [5_000, 0])
+def test_runs_that_were_deleted(change: Change, monkeypatch: pytest.MonkeyPatch, many: int) -> None:
     """They are not among those that used a version, and the one that made it is not found."""
+    monkeypatch.setattr("wandb_warehouse.api.lineage._MANY", many)
     api = change("update runs set deleted_at = now() where run_id in ('taker', 'maker')")
     version = api.artifact(f"{PATH}/set1:v0")
     assert version.used_by() == []
@@ -169,8 +177,12 @@ def lineage(api: Api) -> tuple[int, int, set[str]]:
     return asked, versions, users
 
 
-def test_a_walk_asks_for_much_at_once(api: Api, change: Change) -> None:
-    """Three times the runs and versions to come by take no more statements."""
+@pytest.mark.parametrize("many", [5_000, 0])
+def test_a_walk_asks_for_much_at_once(
+    api: Api, change: Change, monkeypatch: pytest.MonkeyPatch, many: int
+) -> None:
+    """Three times the runs and versions to come by take no more statements, in a small warehouse and a large one."""
+    monkeypatch.setattr("wandb_warehouse.api.lineage._MANY", many)
     asked, versions, users = lineage(api)
     assert (versions, users) == (4 * 5 + 3 * 5, {"taker"})
     more, versions, users = lineage(change(MORE))
@@ -178,8 +190,12 @@ def test_a_walk_asks_for_much_at_once(api: Api, change: Change) -> None:
     assert more == asked < 20
 
 
-def test_a_walk_after_a_flush(beside: Beside, change: Change, tmp_path: Path) -> None:
+@pytest.mark.parametrize("many", [5_000, 0])
+def test_a_walk_after_a_flush(
+    beside: Beside, change: Change, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, many: int
+) -> None:
     """Versions that are at hand tell of the newest state from then on."""
+    monkeypatch.setattr("wandb_warehouse.api.lineage._MANY", many)
     api = change("select 1")
     version = api.artifact(f"{PATH}/set1:v0")
     assert [run.id for run in version.used_by()] == ["taker"]

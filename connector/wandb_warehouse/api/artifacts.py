@@ -4,12 +4,13 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 from wandb_warehouse.api.artifact import Artifact
-from wandb_warehouse.api.lineage import edges_of_run, stored_versions
+from wandb_warehouse.api.lineage import stored_versions
 from wandb_warehouse.api.matching import matches, sort_key
 from wandb_warehouse.api.paths import ArtifactPath
 from wandb_warehouse.api.resumed import ResumedPages
-from wandb_warehouse.api.session import Session, document, plain, time_text
+from wandb_warehouse.api.session import Session, document, time_text
 from wandb_warehouse.api.stored import require_project
+from wandb_warehouse.api.together import Together, run_versions
 from wandb_warehouse.errors import NotStoredError
 
 if TYPE_CHECKING:
@@ -83,6 +84,7 @@ class Artifacts(ResumedPages[Artifact]):
         self.filters = _COMMITTED if filters is None else filters
         self.order = order
         self.tags = [tags] if isinstance(tags, str) else list(tags or ())
+        self._together: Together | None = None
 
     def _find(self) -> Sequence[dict[str, Any]]:
         found = stored_versions(
@@ -103,8 +105,13 @@ class Artifacts(ResumedPages[Artifact]):
             rows.sort(key=lambda row: key(_fields(row)), reverse=descending)
         return rows
 
+    def convert_objects(self) -> list[Artifact]:
+        """Make the versions of the last page."""
+        self._together = Together(self._session, self._page or ())
+        return super().convert_objects()
+
     def _convert(self, row: dict[str, Any]) -> Artifact | None:
-        found = Artifact(self._session, row)
+        found = Artifact(self._session, row, together=self._together)
         return found if set(self.tags) <= set(found.tags) else None
 
 
@@ -146,25 +153,15 @@ class RunArtifacts(ResumedPages[Artifact]):
         super().__init__(per_page, start)
         self._session = session
         self._mode = mode
+        self._together: Together | None = None
         self.run = run
 
     def _find(self) -> Sequence[dict[str, Any]]:
-        edges = edges_of_run(self._session, self.run.entity, self.run.project, self.run.id, self._mode)
-        ids = [edge["artifact_id"] for edge in edges]
-        stored = {
-            row["artifact_id"]: row
-            for row in (stored_versions(self._session, ids=ids) if ids else ())
-            if not row["is_linked"]
-        }
-        names = ("entity", "project", "collection", "type")
-        return [
-            stored.get(edge["artifact_id"])
-            or {**edge, **{name: plain(edge[name]) for name in names}, "stored": False}
-            for edge in edges
-        ]
+        rows, self._together = run_versions(self._session, self.run, self._mode)
+        return rows
 
     def _convert(self, row: dict[str, Any]) -> Artifact | None:
-        return Artifact(self._session, row) if row["project"] is not None else None
+        return Artifact(self._session, row, together=self._together) if row["project"] is not None else None
 
 
 def find_artifact(session: Session, path: ArtifactPath, type: str | None = None) -> Artifact:  # noqa: A002 -- W&B's name
