@@ -1,9 +1,12 @@
 """Versions, collections and types of artifacts: the official client's, over a file and over a lake."""
 
+import shutil
+from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pytest
 
 from api.conftest import Beside, Change, load, told
@@ -39,6 +42,12 @@ def test_every_difference_there_is_has_its_place(beside: Beside) -> None:
     assert used(beside.theirs, beside.ours) == set(DIFFERENCES)
     assert beside.theirs.keys() == beside.ours.keys()
     assert len(beside.theirs) > 1200
+
+
+def test_a_large_warehouse_says_the_same(beside: Beside, monkeypatch: pytest.MonkeyPatch) -> None:
+    """There is no difference between reading all at once and what is asked for."""
+    monkeypatch.setattr("wandb_warehouse.api.lineage._MANY", 0)
+    assert told(beside.api()) == beside.ours
 
 
 def test_a_lake_says_the_same(beside: Beside, tmp_path: Path) -> None:
@@ -123,13 +132,87 @@ def test_a_link_from_a_project_that_is_not_synced(change: Change) -> None:
         _ = api.artifact(f"{PATH}/strays:v1").source_artifact
 
 
-def test_runs_that_were_deleted(change: Change) -> None:
+@pytest.mark.parametrize("many", [5_000, 0])
+def test_runs_that_were_deleted(change: Change, monkeypatch: pytest.MonkeyPatch, many: int) -> None:
     """They are not among those that used a version, and the one that made it is not found."""
+    monkeypatch.setattr("wandb_warehouse.api.lineage._MANY", many)
     api = change("update runs set deleted_at = now() where run_id in ('taker', 'maker')")
     version = api.artifact(f"{PATH}/set1:v0")
     assert version.used_by() == []
     with pytest.raises(RunNotFoundError):
         version.logged_by()
+
+
+MORE = """
+insert into run_artifacts by name
+select a.* replace ('swept' || n as run_id) from run_artifacts as a, range(4) as numbers(n)
+where a.run_id = 'taker' and direction = 'used'
+"""
+"""The further runs used what `taker` did."""
+
+
+def lineage(api: Api) -> tuple[int, int, set[str]]:
+    """Walk from the versions of two collections to their runs and on to what these used.
+
+    Gives the statements it took, the versions it came by, and who used them.
+    """
+    reader, asked = api._session.reader, 0
+    table = reader.table
+
+    def counted(*arguments: Any, **named: Any) -> Any:
+        nonlocal asked
+        asked += 1
+        return table(*arguments, **named)
+
+    vars(reader)["table"] = counted
+    versions, users = 0, set()
+    for name, kind in (("set0", "dataset"), ("set1", "model")):
+        for version in api.artifacts(kind, f"{PATH}/{name}"):
+            creator = version.logged_by()
+            assert creator is not None
+            assert creator.config == {}
+            for run in [creator, *version.used_by()]:
+                versions += len([*run.logged_artifacts(), *run.used_artifacts()])
+                users |= {user.id for used in run.used_artifacts() for user in used.used_by()}
+    return asked, versions, users
+
+
+@pytest.mark.parametrize("many", [5_000, 0])
+def test_a_walk_asks_for_much_at_once(
+    api: Api, change: Change, monkeypatch: pytest.MonkeyPatch, many: int
+) -> None:
+    """Three times the runs and versions to come by take no more statements, in a small warehouse and a large one."""
+    monkeypatch.setattr("wandb_warehouse.api.lineage._MANY", many)
+    asked, versions, users = lineage(api)
+    assert (versions, users) == (4 * 5 + 3 * 5, {"taker"})
+    more, versions, users = lineage(change(MORE))
+    assert (versions, users) == (4 * 5 + 3 * 5 * 5, {"taker", "swept0", "swept1", "swept2", "swept3"})
+    assert more == asked < 20
+
+
+@pytest.mark.parametrize("many", [5_000, 0])
+def test_a_walk_after_a_flush(
+    beside: Beside, change: Change, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, many: int
+) -> None:
+    """Versions that are at hand tell of the newest state from then on."""
+    monkeypatch.setattr("wandb_warehouse.api.lineage._MANY", many)
+    api = change("select 1")
+    version = api.artifact(f"{PATH}/set1:v0")
+    assert [run.id for run in version.used_by()] == ["taker"]
+    newer = tmp_path / "newer.duckdb"
+    shutil.copyfile(beside.warehouse, newer)
+    with closing(duckdb.connect(str(newer))) as connection:
+        connection.execute(MORE)
+    newer.replace(tmp_path / "wandb.duckdb")
+    assert [run.id for run in version.used_by()] == ["taker"]
+    api.flush()
+    assert [run.id for run in version.used_by()] == ["taker", "swept0", "swept1", "swept2", "swept3"]
+
+
+def test_aliases_that_were_changed_here(api: Api) -> None:
+    """They are this object's: another one of the same version has what is stored."""
+    api.artifact(f"{PATH}/set1:v0").aliases.append("mine")
+    assert "mine" not in api.artifact(f"{PATH}/set1:v0").aliases
 
 
 def test_drafts(change: Change) -> None:

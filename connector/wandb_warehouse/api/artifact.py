@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 from wandb_warehouse.api.artifact_contents import ArtifactContents
 from wandb_warehouse.api.artifact_place import ArtifactPlace
-from wandb_warehouse.api.lineage import runs_of_version
-from wandb_warehouse.api.session import Session, document, plain, time_text
+from wandb_warehouse.api.session import Session, document, time_text
 from wandb_warehouse.api.stored import absent
+from wandb_warehouse.api.together import Together
 from wandb_warehouse.errors import NotStoredError
 
 if TYPE_CHECKING:
@@ -29,6 +29,7 @@ class Artifact(ArtifactPlace, ArtifactContents):
         session: what the objects of an `Api` share.
         row: what is stored of it.
         name: name it was asked for by; None for collection and version.
+        together: versions that were listed with it.
 
     Source: `wandb.Artifact`, of what was logged.
 
@@ -37,8 +38,15 @@ class Artifact(ArtifactPlace, ArtifactContents):
         >>> model.version, model.metadata["acc"], model.logged_by().config  # doctest: +SKIP
     """
 
-    def __init__(self, session: Session, row: Mapping[str, Any], name: str | None = None) -> None:
+    def __init__(
+        self,
+        session: Session,
+        row: Mapping[str, Any],
+        name: str | None = None,
+        together: Together | None = None,
+    ) -> None:
         super().__init__(session, row, name)
+        self._together = together or Together(session, [self._row])
         self._changed: dict[str, Any] = {}
         self._read: dict[str, Any] = {}
 
@@ -132,25 +140,13 @@ class Artifact(ArtifactPlace, ArtifactContents):
             NotStoredError: the version is of another project, and no run of the warehouse made it.
         """
         if self._row["stored"]:
-            names = ("created_by_entity", "created_by_project", "created_by_run_id")
-            entity, project, run = (plain(self._row[name]) for name in names)
-            return _run(self._session, str(entity), str(project), run) if run else None
-        return next(iter(self._runs("logged")), None) or self._held("logged_by")
+            return self._together.creator(self._row)
+        found = self._together.runs(self._row["artifact_id"], "logged")
+        return found[0] if found else self._held("logged_by")
 
     def used_by(self) -> "list[Run]":
         """Give the runs of the warehouse that used the version, oldest first."""
-        return self._runs("used")
-
-    def _runs(self, direction: str) -> "list[Run]":
-        found = runs_of_version(self._session, self._row["artifact_id"], direction)
-        return [_run(self._session, *place) for place in found]
+        return self._together.runs(self._row["artifact_id"], "used")
 
     def __repr__(self) -> str:
         return f"<Artifact {self.id or self.name}>"
-
-
-def _run(session: Session, entity: str, project: str, run_id: str) -> "Run":
-    """A run in the state of the warehouse that is read."""
-    from wandb_warehouse.api.run import Run
-
-    return Run(session, entity, project, run_id)

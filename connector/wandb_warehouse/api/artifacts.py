@@ -4,12 +4,13 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 from wandb_warehouse.api.artifact import Artifact
-from wandb_warehouse.api.lineage import edges_of_run, stored_versions
+from wandb_warehouse.api.lineage import stored_versions
 from wandb_warehouse.api.matching import matches, sort_key
 from wandb_warehouse.api.paths import ArtifactPath
 from wandb_warehouse.api.resumed import ResumedPages
-from wandb_warehouse.api.session import Session, document, plain, time_text
+from wandb_warehouse.api.session import Session, document, time_text
 from wandb_warehouse.api.stored import require_project
+from wandb_warehouse.api.together import Together, run_versions
 from wandb_warehouse.errors import NotStoredError
 
 if TYPE_CHECKING:
@@ -32,6 +33,8 @@ _FIELDS = {
     "aliases": "aliases",
 }
 """What versions are filtered and ordered by, and the columns; times, tags and metadata come to these."""
+
+_COMMITTED = {"state": "COMMITTED"}
 
 
 class Artifacts(ResumedPages[Artifact]):
@@ -78,26 +81,37 @@ class Artifacts(ResumedPages[Artifact]):
         self.project = project
         self.collection_name = collection_name
         self.type = type
-        self.filters = {"state": "COMMITTED"} if filters is None else filters
+        self.filters = _COMMITTED if filters is None else filters
         self.order = order
         self.tags = [tags] if isinstance(tags, str) else list(tags or ())
+        self._together: Together | None = None
 
     def _find(self) -> Sequence[dict[str, Any]]:
-        place = {"entity": self.entity, "project": self.project, "collection": self.collection_name}
-        rows = [row for row in stored_versions(self._session, **place) if row["type"] == self.type]
+        found = stored_versions(
+            self._session, entity=self.entity, project=self.project, collection=self.collection_name
+        )
+        rows = [row for row in found if row["type"] == self.type]
         if not rows:
             raise NotStoredError(
                 f"Could not find artifact collection {self.collection_name!r} of type {self.type!r}",
                 mend=f"sync {self.entity}/{self.project}, or mend the name",
             )
-        rows = [row for row in rows if matches(self.filters, _fields(row))]
-        if self.order:
-            key, descending = sort_key(self.order, _fields(rows[0]) if rows else {})
+        if self.filters == _COMMITTED:
+            rows = [row for row in rows if row["state"] == "COMMITTED"]
+        else:
+            rows = [row for row in rows if matches(self.filters, _fields(row))]
+        if self.order and rows:
+            key, descending = sort_key(self.order, _fields(rows[0]))
             rows.sort(key=lambda row: key(_fields(row)), reverse=descending)
         return rows
 
+    def convert_objects(self) -> list[Artifact]:
+        """Make the versions of the last page."""
+        self._together = Together(self._session, self._page or ())
+        return super().convert_objects()
+
     def _convert(self, row: dict[str, Any]) -> Artifact | None:
-        found = Artifact(self._session, row)
+        found = Artifact(self._session, row, together=self._together)
         return found if set(self.tags) <= set(found.tags) else None
 
 
@@ -139,25 +153,15 @@ class RunArtifacts(ResumedPages[Artifact]):
         super().__init__(per_page, start)
         self._session = session
         self._mode = mode
+        self._together: Together | None = None
         self.run = run
 
     def _find(self) -> Sequence[dict[str, Any]]:
-        edges = edges_of_run(self._session, self.run.entity, self.run.project, self.run.id, self._mode)
-        ids = [edge["artifact_id"] for edge in edges]
-        stored = {
-            row["artifact_id"]: row
-            for row in (stored_versions(self._session, ids=ids) if ids else ())
-            if not row["is_linked"]
-        }
-        names = ("entity", "project", "collection", "type")
-        return [
-            stored.get(edge["artifact_id"])
-            or {**edge, **{name: plain(edge[name]) for name in names}, "stored": False}
-            for edge in edges
-        ]
+        rows, self._together = run_versions(self._session, self.run, self._mode)
+        return rows
 
     def _convert(self, row: dict[str, Any]) -> Artifact | None:
-        return Artifact(self._session, row) if row["project"] is not None else None
+        return Artifact(self._session, row, together=self._together) if row["project"] is not None else None
 
 
 def find_artifact(session: Session, path: ArtifactPath, type: str | None = None) -> Artifact:  # noqa: A002 -- W&B's name
@@ -173,8 +177,7 @@ def find_artifact(session: Session, path: ArtifactPath, type: str | None = None)
         )
     place = f"{path.entity}/{path.project}"
     require_project(session, path.entity, path.project)
-    rows = stored_versions(session, entity=path.entity, project=path.project, collection=path.collection)
-    for row in rows:
+    for row in stored_versions(session, entity=path.entity, project=path.project, collection=path.collection):
         if path.alias in {row["version"], *row["aliases"]}:
             break
     else:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from wandb_warehouse.api.refreshing import refresh_project
 from wandb_warehouse.api.server import official
 from wandb_warehouse.api.session import Session, plain, time_text
-from wandb_warehouse.api.stored import absent
+from wandb_warehouse.api.stored import absent, escaped
 from wandb_warehouse.api.writing import at_wandb
 from wandb_warehouse.errors import NotStoredError
 
@@ -166,8 +166,15 @@ def stored_collections(
     session: Session, entity: str, project: str, kind: str | None = None, name: str | None = None
 ) -> list[dict[str, Any]]:
     """Give what is stored of the collections of a project, oldest first; of one type, one name, or both."""
-    asked = {"entity": entity, "project": project, "type": kind, "collection": name}
-    rows = session.reader.rows("artifact_collections", asked)
-    for row in rows:
-        row["collection"], row["type"] = plain(row["collection"]), plain(row["type"])
-    return rows
+
+    def find() -> list[dict[str, Any]]:
+        rows = session.reader.rows("artifact_collections", escaped(entity=entity, project=project))
+        for row in rows:
+            row["collection"], row["type"] = plain(row["collection"]), plain(row["type"])
+        return rows
+
+    return [
+        row
+        for row in session.once(("collections", entity, project), find)
+        if kind in {None, row["type"]} and name in {None, row["collection"]}
+    ]

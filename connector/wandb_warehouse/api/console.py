@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from wandb_warehouse.api.pages import Pages
 from wandb_warehouse.api.session import Session, plain
+from wandb_warehouse.api.stored import escaped
 
 if TYPE_CHECKING:
     from wandb_warehouse.api.run import Run
@@ -55,8 +56,9 @@ class ConsoleLogs(Pages[ConsoleLogLine]):
         self.run = run
 
     def _find(self) -> Sequence[Mapping[str, Any]]:
-        place = {"entity": self.run.entity, "project": self.run.project}
-        rows = self._session.reader.rows("console_logs", {**place, "run": self.run.id, "last": self._last})
+        place = escaped(entity=self.run.entity, project=self.run.project)
+        asked = {**place, **escaped(run=self.run.id), "last": self._last}
+        rows = self._session.reader.rows("console_logs", asked)
         if not rows and not self._session.reader.rows("console_logs_held", place):
             warnings.warn(
                 f"no console output of {self.run.entity}/{self.run.project} is stored: sync it with --console-logs",

@@ -13,6 +13,7 @@ from wandb_warehouse.api.pages import Pages
 from wandb_warehouse.api.refreshing import refresh
 from wandb_warehouse.api.server import needs_server, official, save_file
 from wandb_warehouse.api.session import Session, plain, time_text
+from wandb_warehouse.api.stored import escaped
 from wandb_warehouse.api.writing import at_wandb
 
 if TYPE_CHECKING:
@@ -72,7 +73,7 @@ class Files(Pages["File"]):
 
     def _all(self) -> dict[str, Mapping[str, Any]]:
         if self._stored is None:
-            asked = {"entity": self.run.entity, "project": self.run.project, "run": self.run.id}
+            asked = escaped(entity=self.run.entity, project=self.run.project, run=self.run.id)
             rows = self._session.reader.rows("files", asked)
             self._stored = {str(plain(row["name"])): row for row in rows}
         return self._stored

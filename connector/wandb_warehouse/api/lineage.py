@@ -9,13 +9,25 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from wandb_warehouse.api.session import Session, plain
+from wandb_warehouse.api.stored import escaped
+from wandb_warehouse.arrow import escape
 
-__all__ = ["edges_of_run", "runs_of_version", "stored_versions"]
+__all__ = [
+    "Place",
+    "edges_of_run",
+    "edges_of_runs",
+    "few",
+    "runs_of_version",
+    "runs_of_versions",
+    "stored_versions",
+]
 
 _MANY = 5_000
 """Rows above which each question is asked of the warehouse by itself."""
 
 Row = dict[str, Any]
+Place = tuple[str, str, str]
+"""Entity, project and id of a run."""
 
 
 def stored_versions(
@@ -27,8 +39,8 @@ def stored_versions(
     ids: Sequence[str] | None = None,
 ) -> list[Row]:
     """Give what is stored of versions, the newest of a collection first: of a collection, by their ids, or both."""
-    asked = {"entity": entity, "project": project, "collection": collection, "ids": ids}
-    if not _few(session, "artifacts"):
+    asked = {"ids": ids, **escaped(entity=entity, project=project, collection=collection)}
+    if not few(session, "artifacts"):
         return _versions(session, asked)
     wanted = None if ids is None else set(ids)
     place = {"entity": entity, "project": project, "collection": collection}
@@ -63,35 +75,41 @@ def _versions(session: Session, asked: Mapping[str, Any]) -> list[Row]:
 
 def edges_of_run(session: Session, entity: str, project: str, run: str, direction: str) -> list[Row]:
     """Give the versions that a run logged or used, the oldest first: names, type and version of each."""
-
-    def ask(one: str | None) -> list[Row]:
-        return session.reader.rows("run_artifacts", {"entity": entity, "project": project, "run": one})
-
     keys = ("run_entity", "run_project", "run_id", "direction")
-    if not _few(session, "edges"):
-        return [row for row in ask(run) if row["direction"] == direction]
-    known = session.once("edges", lambda: _by(ask(None), keys))
-    found: list[Row] = known[entity, project, run, direction]
+    if not few(session, "edges"):
+        return [
+            row for row in edges_of_runs(session, entity, project, [run]) if row["direction"] == direction
+        ]
+    known = session.once("edges", lambda: _by(edges_of_runs(session, entity, project, None), keys))
+    found: list[Row] = known[escape(entity), escape(project), escape(run), direction]
     return found
 
 
-def runs_of_version(session: Session, artifact: str, direction: str) -> list[tuple[str, str, str]]:
-    """Give the runs that logged or used a version, the oldest first: entity, project and id."""
-
-    def ask(one: str | None) -> list[Row]:
-        return session.reader.rows("artifact_runs", {"artifact": one})
-
-    if _few(session, "edges"):
-        known = session.once("runs of versions", lambda: _by(ask(None), ("artifact_id", "direction")))
-        rows = known[artifact, direction]
-    else:
-        rows = [row for row in ask(artifact) if row["direction"] == direction]
-    return [
-        (str(plain(row["entity"])), str(plain(row["project"])), str(plain(row["run_id"]))) for row in rows
-    ]
+def edges_of_runs(session: Session, entity: str, project: str, runs: Sequence[str] | None) -> list[Row]:
+    """Give what `edges_of_run` gives, of several runs and in both directions; of all that are stored for None."""
+    wanted = None if runs is None else [escape(run) for run in runs]
+    asked = {"entity": escape(entity), "project": escape(project), "runs": wanted}
+    return session.reader.rows("run_artifacts", asked)
 
 
-def _few(session: Session, what: str) -> bool:
+def runs_of_version(session: Session, artifact: str, direction: str) -> list[Place]:
+    """Give the runs that logged or used a version, the oldest first."""
+    known = session.once("runs of versions", lambda: runs_of_versions(session, None))
+    found: list[Place] = known[artifact, direction]
+    return found
+
+
+def runs_of_versions(session: Session, ids: Sequence[str] | None) -> Mapping[Any, list[Place]]:
+    """Give the runs that logged or used versions, by version and direction, the oldest first; of all for None."""
+    found: dict[Any, list[Place]] = defaultdict(list)
+    for row in session.reader.rows("artifact_runs", {"ids": ids}):
+        place = (str(plain(row["entity"])), str(plain(row["project"])), str(plain(row["run_id"])))
+        found[row["artifact_id"], row["direction"]].append(place)
+    return found
+
+
+def few(session: Session, what: str) -> bool:
+    """Tell whether all the warehouse has of something, `artifacts` or `edges`, is to be read at once."""
     sizes: Mapping[str, int] = session.once("sizes", lambda: session.reader.rows("sizes")[0])
     return sizes[what] <= _MANY
 

@@ -78,7 +78,7 @@ class Project(Attrs):
         if not self._is_loaded:
             self._is_loaded = True
             found = project_attributes(self._session, self.entity, self.name)
-            self._attrs = found[0] if found else {}
+            self._attrs = dict(found[0]) if found else {}
 
     @property
     def id(self) -> str:

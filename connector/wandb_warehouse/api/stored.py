@@ -3,11 +3,13 @@
 from typing import Any
 
 from wandb_warehouse.api.session import Session, plain, time_text
+from wandb_warehouse.arrow import escape
 from wandb_warehouse.errors import NotStoredError
 
 __all__ = [
     "SWEEP_FIELDS",
     "absent",
+    "escaped",
     "project_attributes",
     "require_project",
     "stored_projects",
@@ -46,7 +48,7 @@ def require_project(session: Session, entity: str, project: str) -> None:
 
 def project_attributes(session: Session, entity: str, project: str | None = None) -> list[dict[str, Any]]:
     """Give what W&B's API tells of the projects of an entity, oldest first, or of one of them."""
-    known = [row for row in stored_projects(session) if row["entity"] == entity]
+    known = [row for row in stored_projects(session) if plain(row["entity"]) == entity]
     return [
         {
             "id": plain(row["project_id"]),
@@ -57,7 +59,7 @@ def project_attributes(session: Session, entity: str, project: str | None = None
             "read_only": row["read_only"],
         }
         for row in known
-        if project is None or row["project"] == project
+        if project is None or plain(row["project"]) == project
     ]
 
 
@@ -69,18 +71,27 @@ def absent(name: str, whose: str) -> NotStoredError:
 def sweep_attributes(
     session: Session, entity: str, project: str, sweep_id: str | None = None
 ) -> list[dict[str, Any]]:
-    """What W&B's API tells of sweeps, and `_config`, the configuration as JSON."""
-    asked = {"entity": entity, "project": project, "sweep": sweep_id}
-    return [
-        {
-            "id": row["storage_id"],
-            **{name: plain(row[column]) for name, column in _TEXTS.items()},
-            "bestLoss": row["best_loss"],
-            "createdAt": time_text(row["created_at"]),
-            "updatedAt": time_text(row["updated_at"]),
-            "runCount": row["run_count"],
-            "runCountExpected": row["expected_run_count"],
-            "_config": row["config"],
-        }
-        for row in session.reader.rows("sweeps", asked)
-    ]
+    """What W&B's API tells of sweeps, oldest first, or of one; and `_config`, the configuration as JSON."""
+
+    def find() -> list[dict[str, Any]]:
+        return [
+            {
+                "id": row["storage_id"],
+                **{name: plain(row[column]) for name, column in _TEXTS.items()},
+                "bestLoss": row["best_loss"],
+                "createdAt": time_text(row["created_at"]),
+                "updatedAt": time_text(row["updated_at"]),
+                "runCount": row["run_count"],
+                "runCountExpected": row["expected_run_count"],
+                "_config": row["config"],
+            }
+            for row in session.reader.rows("sweeps", escaped(entity=entity, project=project))
+        ]
+
+    found = session.once(("sweeps", entity, project), find)
+    return [row for row in found if sweep_id in {None, row["name"]}]
+
+
+def escaped(**texts: str | None) -> dict[str, str | None]:
+    """Give texts as they are stored, for a statement to compare with."""
+    return {name: None if text is None else escape(text) for name, text in texts.items()}

@@ -80,7 +80,7 @@ class Sweep(Attrs):
                     f"Could not find sweep {self!r}",
                     mend=f"sync {self.entity}/{self.project}, or mend the path",
                 )
-            self._attrs = found[0]
+            self._attrs = dict(found[0])
             self.runs = self._ordered("+created_at", per_page=10)
         return self._attrs
 

@@ -1,6 +1,8 @@
 WITH named AS (
   SELECT entity, project, collection, list(alias ORDER BY alias) AS aliases
   FROM artifact_aliases
+  WHERE entity = $$entity
+    AND project = $$project
   GROUP BY ALL
 )
 SELECT
@@ -15,7 +17,5 @@ LEFT JOIN named AS n USING (entity, project, collection)
 LEFT JOIN projects AS p USING (entity, project)
 WHERE a.entity = $$entity
   AND a.project = $$project
-  AND (CAST($$type AS VARCHAR) IS NULL OR a."type" = CAST($$type AS VARCHAR))
-  AND (CAST($$collection AS VARCHAR) IS NULL OR a.collection = CAST($$collection AS VARCHAR))
 GROUP BY a.collection, a."type"
 ORDER BY min(a.created_at), a.collection

@@ -1,6 +1,9 @@
 SELECT a.artifact_id, a.direction, r.entity, r.project, r.run_id
 FROM run_artifacts AS a
 JOIN runs AS r USING (entity, project, run_id)
-WHERE (CAST($$artifact AS VARCHAR) IS NULL OR a.artifact_id = CAST($$artifact AS VARCHAR))
+WHERE (
+    CAST($$ids AS VARCHAR[]) IS NULL
+    OR a.artifact_id IN (SELECT unnest(CAST($$ids AS VARCHAR[])))
+  )
   AND r.deleted_at IS NULL
 ORDER BY r.created_at, r.entity, r.project, r.run_id

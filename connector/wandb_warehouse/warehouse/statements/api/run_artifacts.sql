@@ -16,10 +16,10 @@ LEFT JOIN artifacts AS a
   AND a.entity = e.artifact_entity
   AND a.project = e.artifact_project
   AND a.collection = e.collection
-WHERE CAST($$run AS VARCHAR) IS NULL
+WHERE CAST($$runs AS VARCHAR[]) IS NULL
   OR (
     e.entity = $$entity
     AND e.project = $$project
-    AND e.run_id = CAST($$run AS VARCHAR)
+    AND list_contains(CAST($$runs AS VARCHAR[]), e.run_id)
   )
 ORDER BY a.created_at, e.collection, e.version_index, e.artifact_id

@@ -15,5 +15,4 @@ SELECT
 FROM sweeps
 WHERE entity = $$entity
   AND project = $$project
-  AND (CAST($$sweep AS VARCHAR) IS NULL OR sweep_id = CAST($$sweep AS VARCHAR))
 ORDER BY created_at, sweep_id
