@@ -168,10 +168,11 @@ def _work_as_a_team(box: Sandbox, shape: Shape) -> None:
     ]
     raw.used_by.extend(runs[1:4])
     for number, run in enumerate(runs):
-        if number % 15 < 10:
+        place = number % 15
+        if place % 5 == 2:
+            run.group = f"group {number // 15 % _GROUPS}"
+        elif place < 13:
             run.sweep = f"sweep{number % _SWEEPS}"
-        elif number % 15 < 13:
-            run.group = f"group {number % _GROUPS}"
         if number % 10 == 3:
             clean[number // 10 % len(clean)].used_by.append(run)
             name = f"model{number // 10 % _MODELS}"
