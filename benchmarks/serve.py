@@ -157,9 +157,6 @@ parameters: {lr: {min: 0.0001, max: 1}, option_3: {min: 0, max: 1000}}
 def _work_as_a_team(box: Sandbox, shape: Shape) -> None:
     """Let two thirds of the runs be of sweeps, a fifth of groups, and a tenth log a model that a run evaluates."""
     home = box.store.projects[ENTITY, shape.project]
-    for number in range(_SWEEPS):
-        sweep = Sweep(f"sweep{number}", _SWEPT, _CREATED + number, "FINISHED", display_name=f"Sweep {number}")
-        home.sweeps[sweep.name] = sweep
     runs = list(home.runs.values())
     raw = box.add_artifact(ENTITY, shape.project, "raw", "raw", kind="dataset", run_id=runs[0].name)
     clean = [
@@ -173,6 +170,8 @@ def _work_as_a_team(box: Sandbox, shape: Shape) -> None:
             run.group = f"group {number // 15 % _GROUPS}"
         elif place < 13:
             run.sweep = f"sweep{number % _SWEEPS}"
+            created = _CREATED + number % _SWEEPS
+            home.sweeps.setdefault(run.sweep, Sweep(run.sweep, _SWEPT, created, "FINISHED"))
         if number % 10 == 3:
             clean[number // 10 % len(clean)].used_by.append(run)
             name = f"model{number // 10 % _MODELS}"
