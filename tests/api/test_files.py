@@ -9,6 +9,7 @@ import pytest
 from api.conftest import Beside
 from api.differences import unexplained
 from wandb_warehouse import Api
+from wandb_warehouse.api import files
 from wandb_warehouse.api.files import File, Files
 from wandb_warehouse.api.session import Session
 from wandb_warehouse.errors import AuthError, FatalRemoteError, MissingExtraError
@@ -124,7 +125,7 @@ def test_a_name_never_leads_out_of_the_root(session: Session, tmp_path: Path, na
     assert (tmp_path / "up").read_text() == "mine"
 
 
-def test_what_needs_the_official_client(session: Session) -> None:
+def test_what_needs_the_official_client(session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
     """Addresses to upload to are refused, and a file is deleted by its name."""
     run: Any = _Run()
     with pytest.raises(MissingExtraError, match=r"wandb-warehouse\[write\]"):
@@ -144,8 +145,9 @@ def test_what_needs_the_official_client(session: Session) -> None:
             asked.append(("delete",))
 
     vars(session)["official"] = Official
+    monkeypatch.setattr(files, "refresh", lambda _, *place: asked.append(place))
     a_file(session, "a.txt").delete()
-    assert asked == [("run", "e/p/r"), ("file", "a.txt"), ("delete",)]
+    assert asked == [("run", "e/p/r"), ("file", "a.txt"), ("delete",), ("e", "p", "r")]
 
 
 def test_names_and_a_pattern_exclude_each_other(session: Session) -> None:

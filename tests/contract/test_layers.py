@@ -20,7 +20,17 @@ ROOMS: dict[str, set[str]] = {
     "resources": {"client", "arrow", "settings", "schema", "errors"},
     "warehouse": {"schema", "errors"},
     "operations": {"schema", "errors"},
-    "api": {"warehouse", "operations", "arrow", "settings", "client", "sync", "schema", "errors"},
+    "api": {
+        "warehouse",
+        "operations",
+        "arrow",
+        "settings",
+        "client",
+        "sync",
+        "verification",
+        "schema",
+        "errors",
+    },
     "sync": {"resources", "warehouse", "settings", "client", "arrow", "schema", "errors"},
     "verification": {"sync", "resources", "warehouse", "client", "arrow", "schema", "errors"},
     "cli": {

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from wandb_warehouse.api import writing
 from wandb_warehouse.api.paths import Home, parse_artifact, parse_item, parse_project
 from wandb_warehouse.api.run import Run
 from wandb_warehouse.api.runs import Runs
@@ -195,6 +196,16 @@ class Api:
             self._runs[path] = Run(self._session, entity, project, run_id, lazy=False)
         found: Run = self._runs[path]
         return found
+
+    def create_run(
+        self, *, run_id: str | None = None, project: str | None = None, entity: str | None = None
+    ) -> Run:
+        """Create a run at W&B, and give it as the warehouse has it then; arguments and errors as `Run.create`."""
+        return Run.create(self, run_id, project, entity)
+
+    def create_project(self, name: str, entity: str) -> None:
+        """Create a project at W&B and in the warehouse; errors as `Run.create`."""
+        writing.create_project(self._session, name, entity)
 
     def sweep(self, path: str = "") -> "Sweep":
         """Give a sweep by `entity/project/sweep_id`, `project/sweep_id` or `sweep_id`.

@@ -4,10 +4,15 @@ import warnings
 from collections.abc import Iterable, Mapping
 from datetime import timedelta
 from os import PathLike
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self, cast
 
+from wandb_warehouse.api.differing import same
 from wandb_warehouse.api.server import official
 from wandb_warehouse.api.session import Session
+from wandb_warehouse.api.writing import changing_artifact
+
+if TYPE_CHECKING:
+    from wandb_warehouse.api.artifact import Artifact
 
 __all__ = ["ArtifactContents"]
 
@@ -29,6 +34,10 @@ class ArtifactContents:
 
     def _value(self, name: str) -> Any:
         """What may be changed of the version, as it is here."""
+        raise NotImplementedError
+
+    def _stored(self, name: str) -> Any:
+        """What may be changed of the version, as it was stored when it was read."""
         raise NotImplementedError
 
     def _official(self, name: str) -> Any:
@@ -158,25 +167,31 @@ class ArtifactContents:
         self._read[name] = self._changed[name] = value
 
     def save(self, project: str | None = None, settings: Any = None) -> None:
-        """Write what was changed here to W&B; the warehouse follows with the next sync.
+        """Write what was changed here to W&B, and bring what shows the version up to date; errors as `Run.update`.
 
-        Lists and metadata that were changed in place are written, too.
+        Lists and metadata that were changed in place are written, too; what was only read stays as W&B has it.
         """
-        found = self._official("save")
-        lists = {name: self._read[name] for name in ("aliases", "tags", "metadata") if name in self._read}
-        for name, value in (lists | self._changed).items():
-            if name == "ttl" or getattr(found, name) != value:
-                setattr(found, name, value)
-        found.save(project, settings)
+        with changing_artifact(self._session, self._artifact, "save") as found:
+            for name in {*self._changed, *self._read}:
+                if name in self._changed or not same(self._read[name], self._stored(name)):
+                    setattr(found, name, self._read[name])
+            found.save(project, settings)
 
     def link(self, target_path: str, aliases: Iterable[str] | None = None) -> Any:
-        """Link the version into another collection at W&B, and give the link."""
-        return self._official("link").link(target_path, aliases)
+        """Link the version into another collection at W&B, and give the link as the official client has it."""
+        with changing_artifact(self._session, self._artifact, "link") as found:
+            return found.link(target_path, aliases)
 
     def unlink(self) -> None:
-        """Take the version out of the collection it was linked into, at W&B."""
-        self._official("unlink").unlink()
+        """Take the version out of the collection it was linked into, at W&B; errors as `save`."""
+        with changing_artifact(self._session, self._artifact, "unlink") as found:
+            found.unlink()
 
     def delete(self, delete_aliases: bool = False) -> None:
-        """Delete the version at W&B; the warehouse follows with the next sync."""
-        self._official("delete").delete(delete_aliases)
+        """Delete the version at W&B; errors as `save`."""
+        with changing_artifact(self._session, self._artifact, "delete") as found:
+            found.delete(delete_aliases)
+
+    @property
+    def _artifact(self) -> "Artifact":
+        return cast("Artifact", self)

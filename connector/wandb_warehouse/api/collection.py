@@ -1,11 +1,14 @@
 """`ArtifactCollection`: a named sequence of artifact versions, as the warehouse knows it."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from wandb_warehouse.api.refreshing import refresh_project
 from wandb_warehouse.api.server import official
 from wandb_warehouse.api.session import Session, plain, time_text
 from wandb_warehouse.api.stored import absent
+from wandb_warehouse.api.writing import at_wandb
 from wandb_warehouse.errors import NotStoredError
 
 if TYPE_CHECKING:
@@ -135,20 +138,25 @@ class ArtifactCollection:
         )
 
     def change_type(self, new_type: str) -> None:
-        """Give its artifacts another type at W&B; the warehouse follows with the next sync.
+        """Give its artifacts another type at W&B, and bring the project in the warehouse up to date.
 
-        Raises:
-            MissingExtraError: the official client is not installed.
+        Errors as `Run.update`.
         """
-        self._official("change_type").change_type(new_type)
+        with self._changing("change_type") as found:
+            found.change_type(new_type)
 
     def delete(self) -> None:
         """Delete the collection and its versions at W&B; errors as `change_type`."""
-        self._official("delete").delete()
+        with self._changing("delete") as found:
+            found.delete()
 
-    def _official(self, name: str) -> Any:
+    @contextmanager
+    def _changing(self, name: str) -> Iterator[Any]:
         path = f"{self.entity}/{self.project}/{self.name}"
-        return official(self._session, f"ArtifactCollection.{name}").artifact_collection(self.type, path)
+        client = official(self._session, f"ArtifactCollection.{name}")
+        with at_wandb(f"ArtifactCollection.{name} of {path}"):
+            yield client.artifact_collection(self.type, path)
+        refresh_project(self._session, self.entity, self.project, tables=True)
 
     def __repr__(self) -> str:
         return f"<ArtifactCollection {self.name} ({self.type})>"

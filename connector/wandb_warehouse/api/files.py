@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 from wandb_warehouse.api.attributes import Attrs
 from wandb_warehouse.api.pages import Pages
+from wandb_warehouse.api.refreshing import refresh
 from wandb_warehouse.api.server import needs_server, official, save_file
 from wandb_warehouse.api.session import Session, plain, time_text
+from wandb_warehouse.api.writing import at_wandb
 
 if TYPE_CHECKING:
     from wandb_warehouse.api.run import Run
@@ -171,12 +173,12 @@ class File(Attrs):
         return path.open()
 
     def delete(self) -> None:
-        """Delete the file at W&B; the warehouse follows with the next sync.
-
-        Raises:
-            MissingExtraError: the official client is not installed.
-        """
-        official(self._session, "File.delete").run("/".join(self._place())).file(self.name).delete()
+        """Delete the file at W&B, and bring its run in the warehouse up to date; errors as `Run.update`."""
+        place = self._place()
+        client = official(self._session, "File.delete")
+        with at_wandb(f"deleting the file {self.name} of {'/'.join(place)}"):
+            client.run("/".join(place)).file(self.name).delete()
+        refresh(self._session, *place)
 
     def _place(self) -> tuple[str, str, str]:
         if self.run is None:

@@ -11,6 +11,7 @@ from urllib.parse import quote
 from wandb_warehouse.api import exporting, html, scanning
 from wandb_warehouse.api.ahead import Ahead
 from wandb_warehouse.api.attributes import Attrs
+from wandb_warehouse.api.changing import Changing
 from wandb_warehouse.api.frames import pandas_frame
 from wandb_warehouse.api.histories import Ask
 from wandb_warehouse.api.session import Session, document, plain, time_text
@@ -83,7 +84,7 @@ def _light(row: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-class Run(Attrs):
+class Run(Changing, Attrs):
     """A run of the warehouse.
 
     Args:
@@ -472,9 +473,6 @@ class Run(Attrs):
 
     def _repr_html_(self) -> str:
         return self.to_html()
-
-    def _write_summary(self) -> None:
-        raise NotImplementedError
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {'/'.join(self.path)} ({self.state})>"

@@ -26,6 +26,7 @@ class Session:
 
     generation: int = 0
     """Number of the state that is read: one up with every `renew`."""
+    _client: Any = field(default=None, init=False, repr=False)
     _known: dict[Hashable, Any] = field(default_factory=dict, repr=False)
 
     def once(self, what: Hashable, find: Callable[[], Any]) -> Any:
@@ -39,6 +40,12 @@ class Session:
         self._known.clear()
         self.generation += 1
         self.reader.renew()
+
+    def official(self) -> Any:
+        """Give the official client (`wandb.Api`) for this server and key; errors as `writing.official`."""
+        from wandb_warehouse.api.writing import official
+
+        return official(self)
 
     @property
     def app_url(self) -> str:
