@@ -27,7 +27,7 @@ Pair = tuple[dict[str, Any], dict[str, Any]]
 
 def run(*, size: Size, repetitions: int) -> list[Figure]:
     """Measure."""
-    shape = Shape(200, 2_000, 8, config=9, team=True).at(size)
+    shape = Shape(200, 2_000, 8, distinct=40, config=9, team=True).at(size)
     imported = _imported(shape)
     figures = []
     with Server(shape, latencies(size)) as server, folder() as place:

@@ -117,8 +117,8 @@ def _fill(box: Sandbox, shape: Shape) -> None:
     for number in range(min(shape.runs, shape.distinct if shape.exported else 4)):
         columns = _columns(rng, shape)
         names = list(columns)
-        # An exported run is never read as lines: one set of them is enough for the index and the counts.
-        if shape.rows and (number == 0 or not shape.exported):
+        # An exported run is not read as lines but for samples: one set is enough for the index and the counts.
+        if shape.rows and (number == 0 or not shape.exported or shape.team):
             lines = [
                 dict(zip(names, row, strict=True))
                 for row in zip(*map(np.ndarray.tolist, columns.values()), strict=True)
@@ -141,7 +141,7 @@ def _fill(box: Sandbox, shape: Shape) -> None:
             summary={"loss": float(rng.random()), "_step": shape.rows - 1, "_runtime": float(shape.rows)},
             created_at=_CREATED + number,
         )
-        run.history = models[0].history if shape.exported else model.history
+        run.history = models[0].history if shape.exported and not shape.team else model.history
         run.exports, run.exported = model.exports, len(run.history) if model.exports else 0
     if shape.team:
         _work_as_a_team(box, shape)
