@@ -28,7 +28,7 @@ SCENARIOS: dict[str, tuple[Scenario, int]] = {
     "live_rows": (live_rows.run, 5),
     "sampled": (sampled.run, 5),
     "listing": (listing.run, 9),
-    "scripts": (scripts.run, 10),
+    "scripts": (scripts.run, 15),
     "memory": (memory.run, 4),
     "queries": (queries.run, 2),
     "growth": (growth.run, 3),

@@ -117,8 +117,8 @@ def _fill(box: Sandbox, shape: Shape) -> None:
     for number in range(min(shape.runs, shape.distinct if shape.exported else 4)):
         columns = _columns(rng, shape)
         names = list(columns)
-        # An exported run is never read as lines: one set of them is enough for the index and the counts.
-        if shape.rows and (number == 0 or not shape.exported):
+        # An exported run is not read as lines but for samples: one set is enough for the index and the counts.
+        if shape.rows and (number == 0 or not shape.exported or shape.team):
             lines = [
                 dict(zip(names, row, strict=True))
                 for row in zip(*map(np.ndarray.tolist, columns.values()), strict=True)
@@ -141,7 +141,7 @@ def _fill(box: Sandbox, shape: Shape) -> None:
             summary={"loss": float(rng.random()), "_step": shape.rows - 1, "_runtime": float(shape.rows)},
             created_at=_CREATED + number,
         )
-        run.history = models[0].history if shape.exported else model.history
+        run.history = models[0].history if shape.exported and not shape.team else model.history
         run.exports, run.exported = model.exports, len(run.history) if model.exports else 0
     if shape.team:
         _work_as_a_team(box, shape)
@@ -157,9 +157,6 @@ parameters: {lr: {min: 0.0001, max: 1}, option_3: {min: 0, max: 1000}}
 def _work_as_a_team(box: Sandbox, shape: Shape) -> None:
     """Let two thirds of the runs be of sweeps, a fifth of groups, and a tenth log a model that a run evaluates."""
     home = box.store.projects[ENTITY, shape.project]
-    for number in range(_SWEEPS):
-        sweep = Sweep(f"sweep{number}", _SWEPT, _CREATED + number, "FINISHED", display_name=f"Sweep {number}")
-        home.sweeps[sweep.name] = sweep
     runs = list(home.runs.values())
     raw = box.add_artifact(ENTITY, shape.project, "raw", "raw", kind="dataset", run_id=runs[0].name)
     clean = [
@@ -168,10 +165,13 @@ def _work_as_a_team(box: Sandbox, shape: Shape) -> None:
     ]
     raw.used_by.extend(runs[1:4])
     for number, run in enumerate(runs):
-        if number % 15 < 10:
+        place = number % 15
+        if place % 5 == 2:
+            run.group = f"group {number // 15 % _GROUPS}"
+        elif place < 13:
             run.sweep = f"sweep{number % _SWEEPS}"
-        elif number % 15 < 13:
-            run.group = f"group {number % _GROUPS}"
+            created = _CREATED + number % _SWEEPS
+            home.sweeps.setdefault(run.sweep, Sweep(run.sweep, _SWEPT, created, "FINISHED"))
         if number % 10 == 3:
             clean[number // 10 % len(clean)].used_by.append(run)
             name = f"model{number // 10 % _MODELS}"

@@ -30,6 +30,27 @@ def functions_of(path: str) -> frozenset[str]:
     )
 
 
+def table() -> str:
+    """The list as docs/python.md shows it: numbers by area, and each behaviour with what holds it, or why not."""
+    counts = Counter(each["area"] for each in BEHAVIOURS)
+    held = Counter(each["area"] for each in BEHAVIOURS if each["applies"])
+    lines = ["| area | asserted by the peer | apply, and are held |", "|---|---|---|"]
+    lines += [f"| {area} | {count} | {held[area]} |" for area, count in counts.items()]
+    lines += [f"| all | {len(BEHAVIOURS)} | {held.total()} |", ""]
+    lines += ["| area | behaviour | state |", "|---|---|---|"]
+    for each in BEHAVIOURS:
+        state = f"`{each['held_by'].rpartition('::')[2]}`" if each["applies"] else f"no: {each['reason']}"
+        lines.append(f"| {each['area']} | {each['behaviour'].replace('|', '&#124;')} | {state} |")
+    return "\n".join(lines)
+
+
+def test_list_becomes_a_table() -> None:
+    """Every behaviour has a row, and every area its counts."""
+    rows = [line for line in table().splitlines() if line.startswith("| ")]
+    assert len(rows) == len(BEHAVIOURS) + len(AREAS) + 3
+    assert f"| all | {len(BEHAVIOURS)} | {sum(each['applies'] for each in BEHAVIOURS)} |" in rows
+
+
 def test_list_is_whole() -> None:
     """Every behaviour has an id of its own, an area, a test of the peer and a sentence; all areas are there."""
     assert all(count == 1 for count in Counter(each["id"] for each in BEHAVIOURS).values())
