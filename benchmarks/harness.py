@@ -145,7 +145,7 @@ def task(name: str, asked: Mapping[str, Any]) -> dict[str, Any]:
     return outcome
 
 
-_LONG = ("pairs", "steps")
+_LONG = ("pairs", "steps", "written", "modules")
 """Parts of an outcome that are not printed as they come."""
 
 

@@ -17,7 +17,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from benchmarks import full_history, growth, listing, live_rows, memory, queries, sampled
+from benchmarks import full_history, growth, listing, live_rows, memory, queries, sampled, scripts
 from benchmarks.chart import chart, curves
 from benchmarks.harness import ROOT, Figure
 
@@ -28,6 +28,7 @@ SCENARIOS: dict[str, tuple[Scenario, int]] = {
     "live_rows": (live_rows.run, 5),
     "sampled": (sampled.run, 5),
     "listing": (listing.run, 9),
+    "scripts": (scripts.run, 10),
     "memory": (memory.run, 4),
     "queries": (queries.run, 2),
     "growth": (growth.run, 3),

@@ -19,6 +19,7 @@ import pyarrow.parquet as pq
 
 from wandb_warehouse.sandbox import DEFAULT_KEY, Sandbox
 from wandb_warehouse.sandbox.rows import Rows
+from wandb_warehouse.sandbox.store import Sweep
 
 Size = Literal["full", "quick", "tiny"]
 """How much of a scenario: all, a fifth of the runs, or next to nothing, which proves only that it runs."""
@@ -38,6 +39,8 @@ class Shape:
     distinct: int = 200
     config: int = 3
     project: str = "runs"
+    team: bool = False
+    """Runs of sweeps and of groups, and models that come from data sets, as a team's project has them."""
 
     @property
     def values(self) -> int:
@@ -63,7 +66,7 @@ def main() -> None:
     shape = Shape(**json.loads(sys.argv[1]))
     boxes = [Sandbox(latency=latency) for latency in json.loads(sys.argv[2])]
     for box in boxes:
-        box.store = boxes[0].store
+        box.store, box.shelf = boxes[0].store, boxes[0].shelf
         box.start()
     _fill(boxes[0], shape)
     store = boxes[0].store
@@ -140,6 +143,40 @@ def _fill(box: Sandbox, shape: Shape) -> None:
         )
         run.history = models[0].history if shape.exported else model.history
         run.exports, run.exported = model.exports, len(run.history) if model.exports else 0
+    if shape.team:
+        _work_as_a_team(box, shape)
+
+
+_SWEEPS, _GROUPS, _MODELS = 4, 5, 4
+_SWEPT = """method: random
+metric: {name: loss, goal: minimize}
+parameters: {lr: {min: 0.0001, max: 1}, option_3: {min: 0, max: 1000}}
+"""
+
+
+def _work_as_a_team(box: Sandbox, shape: Shape) -> None:
+    """Let two thirds of the runs be of sweeps, a fifth of groups, and a tenth log a model that a run evaluates."""
+    home = box.store.projects[ENTITY, shape.project]
+    for number in range(_SWEEPS):
+        sweep = Sweep(f"sweep{number}", _SWEPT, _CREATED + number, "FINISHED", display_name=f"Sweep {number}")
+        home.sweeps[sweep.name] = sweep
+    runs = list(home.runs.values())
+    raw = box.add_artifact(ENTITY, shape.project, "raw", "raw", kind="dataset", run_id=runs[0].name)
+    clean = [
+        box.add_artifact(ENTITY, shape.project, "clean", f"clean {number}", kind="dataset", run_id=run.name)
+        for number, run in enumerate(runs[1:4])
+    ]
+    raw.used_by.extend(runs[1:4])
+    for number, run in enumerate(runs):
+        if number % 15 < 10:
+            run.sweep = f"sweep{number % _SWEEPS}"
+        elif number % 15 < 13:
+            run.group = f"group {number % _GROUPS}"
+        if number % 10 == 3:
+            clean[number // 10 % len(clean)].used_by.append(run)
+            name = f"model{number // 10 % _MODELS}"
+            model = box.add_artifact(ENTITY, shape.project, name, f"{number}", run_id=run.name)
+            model.used_by.extend(runs[number + 1 : number + 2])
 
 
 def _columns(rng: np.random.Generator, shape: Shape) -> dict[str, np.ndarray]:

@@ -136,6 +136,15 @@ def list_runs(asked: dict[str, Any]) -> dict[str, Any]:
     return {"seconds": time.perf_counter() - started, "runs": len(frame)}
 
 
+def scripts(asked: dict[str, Any]) -> dict[str, Any]:
+    """Our scripts of docs/: over a warehouse with `ours`, else from a server by the official client."""
+    from benchmarks.script_runner import run_scripts
+
+    if not asked["ours"]:
+        _official(asked)
+    return run_scripts(asked)
+
+
 def _official(asked: dict[str, Any]) -> Any:
     os.environ |= {
         "WANDB_BASE_URL": asked["base"],
@@ -231,7 +240,7 @@ def wide_table(asked: dict[str, Any]) -> dict[str, Any]:
 
 TASKS: dict[str, Task] = {
     task.__name__: task
-    for task in (sync, copy, scan_history, histories, list_runs, floor, queries, wide_table)
+    for task in (sync, copy, scan_history, histories, list_runs, floor, queries, wide_table, scripts)
 }
 
 

@@ -1,11 +1,14 @@
 """What lies beside runs and histories: written by the official client, told by it, and synced."""
 
 import json
-from collections.abc import Iterator
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+import duckdb
 import pytest
 
 from api import beside_reader
@@ -45,11 +48,7 @@ SWEPT: tuple[tuple[str, dict[str, Any]], ...] = (
 
 
 def load(
-    box: Sandbox,
-    warehouse: Path,
-    *projects: str,
-    console: bool = True,
-    destination: Literal["duckdb", "filesystem"] = "duckdb",
+    box: Sandbox, warehouse: Path, *projects: str, destination: Literal["duckdb", "filesystem"] = "duckdb"
 ) -> Path:
     """Sync projects of the sandbox."""
     options = SyncOptions(
@@ -57,10 +56,27 @@ def load(
         Connection(box.base_url, Secret(box.key), "argument"),
         warehouse,
         destination=destination,
-        opt_in=frozenset({"console_logs"} if console else ()),
+        opt_in=frozenset({"console_logs"}),
     )
     assert sync(options).quarantined == {}
     return warehouse
+
+
+Change = Callable[[str], Api]
+
+
+@pytest.fixture
+def change(beside: Beside, tmp_path: Path) -> Change:
+    """Changes a copy of the warehouse, and gives ours over it."""
+
+    def write(sql: str) -> Api:
+        path = tmp_path / "wandb.duckdb"
+        shutil.copyfile(beside.warehouse, path)
+        with closing(duckdb.connect(str(path))) as connection:
+            connection.execute(sql)
+        return Api({"base_url": beside.box.base_url}, warehouse=path)
+
+    return write
 
 
 @pytest.fixture(scope="session")

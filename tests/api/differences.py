@@ -16,8 +16,9 @@ NOT_STORED = ["error", "ValueError"]
 
 @dataclass(frozen=True, eq=False)
 class Difference:
-    """Places that a regular expression matches in full, what ours gives there, and why."""
+    """What is different at the places that a regular expression matches in full, what ours gives there, and why."""
 
+    what: str
     places: str
     ours: Any
     reason: str
@@ -25,61 +26,80 @@ class Difference:
 
 DIFFERENCES = (
     Difference(
+        "`File.direct_url` is None",
         r"File/.+/(direct_url|directUrl)",
         ["NoneType", None],
         "a direct address is signed and lasts for minutes: the warehouse holds none",
     ),
     Difference(
+        "`File.id` is an AttributeError",
         r"File/.+/id",
         ["error", "AttributeError"],
         "the opaque id of a file serves its deletion only, and is not stored; `delete` goes by the name",
     ),
     Difference(
+        "`File.path_uri` is empty",
         r"File/.+:missing/path_uri",
         ["str", ""],
         "without a direct address it is empty, with the official warning; for files of buckets as well",
     ),
     Difference(
+        "both names and a pattern of files, and what is not there, are ValueErrors",
         r"(Files/.+/both|(Sweep|ArtifactType|ArtifactCollection)/missing/first|Artifact/(missing .+|wrong type)/first)",
         ["error", "ValueError"],
         "the official client makes its `CommError` of these; here they are ValueErrors (`NotStoredError` where the "
         "warehouse lacks something), as they are where it is called without that wrapping",
     ),
     Difference(
-        r"Projects/all/names", ["list", ["p"]], "the projects that were synced, rather than all of the server"
+        "`Api.projects` gives the projects of the warehouse",
+        r"Projects/all/names",
+        ["list", ["p"]],
+        "the projects that were synced, rather than all of the server",
     ),
     Difference(
+        "`Project.id` is the internal id",
         r"Project/p/id",
         ["str", "1001"],
         "the internal id, stable under renames; the opaque one is not stored",
     ),
     Difference(
+        "`Project.owner` and `is_benchmark` raise `NotStoredError`",
         r"Project/.+/(owner|is_benchmark)",
         NOT_STORED,
         "not stored; the official client's `owner` fails as well (TypeError)",
     ),
     Difference(
+        "`id`, `description`, `tags`, `updated_at` of a collection or a type raise `NotStoredError`",
         r"(ArtifactType|ArtifactCollection)/.+/(id|description|tags|updated_at|project_id)",
         NOT_STORED,
         "of a collection the warehouse holds its versions and aliases; the rest of it is at W&B only",
     ),
     Difference(
+        "`aliases` of a collection are those of its versions",
         r"ArtifactCollection/.+/aliases",
         ANY,
         "the sandbox answers this question of the official client to no use; ours is held against the versions'",
     ),
     Difference(
+        "`Artifact.commit_hash` may be None",
         r"Artifact( of elsewhere)?/.+/commit_hash",
         ANY,
         "None where the server gave none; the official client stops with an AssertionError",
     ),
     Difference(
+        "`Artifact.linked_artifacts` are those in projects of the warehouse",
         r"Artifact( of elsewhere)?/.+/linked_artifacts",
         ["list", []],
         "the sandbox has no links, and answers the official client's question with an error",
     ),
-    Difference(r"Artifact( of elsewhere)?/.+/digest_algorithm", NOT_STORED, "not stored"),
     Difference(
+        "`Artifact.digest_algorithm` raises `NotStoredError`",
+        r"Artifact( of elsewhere)?/.+/digest_algorithm",
+        NOT_STORED,
+        "not stored",
+    ),
+    Difference(
+        "versions of a project that is not synced raise `NotStoredError` for most attributes",
         r"Artifact of elsewhere/.+/(size|digest|description|metadata|aliases|tags|state|file_count|created_at|"
         r"updated_at|history_step|ttl|logged_by|collection|source_collection)",
         NOT_STORED,

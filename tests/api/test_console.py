@@ -1,10 +1,8 @@
 """Console output: the official client's lines."""
 
-from pathlib import Path
-
 import pytest
 
-from api.conftest import Beside, load
+from api.conftest import Beside, Change
 from api.differences import unexplained
 
 pytestmark = pytest.mark.slow
@@ -17,9 +15,8 @@ def test_lines_are_what_the_official_client_says(beside: Beside) -> None:
     assert {"to stdout ü", "to stderr"} <= set(texts)
 
 
-def test_console_output_that_was_not_synced(beside: Beside, tmp_path: Path) -> None:
+def test_console_output_that_was_not_synced(change: Change) -> None:
     """A warning says what to do, rather than that a run was silent."""
-    load(beside.box, tmp_path / "wandb.duckdb", "p", console=False)
-    beside = Beside(beside.box, tmp_path / "wandb.duckdb", {}, {}, {})
+    api = change("delete from console_logs")
     with pytest.warns(UserWarning, match="sync it with --console-logs"):
-        assert list(beside.api().run("sandbox/p/maker").console_logs()) == []
+        assert list(api.run("sandbox/p/maker").console_logs()) == []

@@ -92,7 +92,7 @@ def test_repeated_steps_keep_all_their_values(api: Api) -> None:
 def test_many_runs_and_one_give_the_same(
     place: Place, ask: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A question is answered alike for all runs at once, for one after the other, for one alone, in Arrow and by SQL."""
+    """A question has one answer: for all runs at once, one after the other, one alone, in Arrow and by SQL."""
     runs = place.api().runs("e/p")
     together = runs.histories(**ask)
     assert isinstance(together, list)

@@ -142,9 +142,9 @@ def test_documents_are_read_a_page_at_a_time(api: Api) -> None:
     """The first config of a page brings those of its runs; the page after it is read when it is reached."""
     runs = api.runs("e/p", per_page=5)
     first = runs[0]
-    assert "config" not in first._attrs
+    assert first._texts is None
     assert first.config == {"lr": 1.0, "model": {"depth": 0}}
-    assert ["config" in run._attrs for run in runs[:10]] == [True] * 5 + [False] * 5
+    assert [run._texts is not None for run in runs[:10]] == [True] * 5 + [False] * 5
     assert [run.config["model"]["depth"] for run in runs] == list(range(12))
     assert runs[-1].id == "r11"
     assert [run.id for run in runs[-2:]] == ["r10", "r11"]

@@ -1,11 +1,15 @@
 """Sweeps: what the official client says of them, their runs, and the best of these."""
 
 import logging
+import shutil
+from contextlib import closing
+from pathlib import Path
 from typing import Any
 
+import duckdb
 import pytest
 
-from api.conftest import Beside
+from api.conftest import Beside, Change
 from api.differences import unexplained
 from wandb_warehouse import Api
 from wandb_warehouse.api.sweeps import Sweep, Sweeps
@@ -81,3 +85,16 @@ def test_a_sweep_as_html(beside: Beside, api: Api) -> None:
     assert "tuning ü" in html
     assert f"/sandbox/p/sweeps/{beside.sweeps['smallest']}" in html
     assert "<iframe" not in html
+
+
+def test_a_sweep_that_is_loaded_again(beside: Beside, change: Change, tmp_path: Path) -> None:
+    """It shows the state that was read at first, until it is told to look again."""
+    api = change("update sweeps set state = 'RUNNING'")
+    sweep = api.sweep(f"sandbox/p/{beside.sweeps['smallest']}")
+    newer = tmp_path / "newer.duckdb"
+    shutil.copyfile(tmp_path / "wandb.duckdb", newer)
+    with closing(duckdb.connect(str(newer))) as connection:
+        connection.execute("update sweeps set state = 'FINISHED'")
+    newer.replace(tmp_path / "wandb.duckdb")
+    assert (sweep.load()["state"], sweep.state) == ("RUNNING", "RUNNING")
+    assert (sweep.load(force=True)["state"], sweep.state) == ("FINISHED", "FINISHED")

@@ -1,8 +1,8 @@
 """Changes W&B by our own surface, step by step, and writes down what both sides then show. Run as a script.
 
-Arguments: warehouse, one that lacks some keys, file for the answer. `BOX_URL` and `BOX_KEY` say where the server is.
-Of each step: what the official client reads from the server, what a freshly opened warehouse shows, and whether all
-else in it is as before.
+Arguments: warehouse, one that lacks some keys, file for the answer. `BOX_URL` and `BOX_KEY` say where the server is. Of
+each step: what the official client reads from the server, what a freshly opened warehouse shows, and whether all else
+in it is as before.
 """
 
 import hashlib

@@ -1,26 +1,23 @@
 """`Artifact`: one version of an artifact, as the warehouse knows it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote, urljoin
 
 from wandb_warehouse.api.artifact_contents import ArtifactContents
+from wandb_warehouse.api.artifact_place import ArtifactPlace
+from wandb_warehouse.api.lineage import runs_of_version
 from wandb_warehouse.api.session import Session, document, plain, time_text
 from wandb_warehouse.api.stored import absent
 from wandb_warehouse.errors import NotStoredError
 
 if TYPE_CHECKING:
-    from wandb_warehouse.api.collections import ArtifactCollection
     from wandb_warehouse.api.run import Run
 
-__all__ = ["Artifact", "stored_versions"]
-
-_PLACE = ("entity", "project", "collection", "version")
-_REGISTRY = "wandb-registry-"
+__all__ = ["Artifact"]
 
 
-class Artifact(ArtifactContents):
+class Artifact(ArtifactPlace, ArtifactContents):
     """A version of an artifact.
 
     Of a version of another project, which is not in the warehouse, there is what runs that logged or used it tell:
@@ -41,12 +38,7 @@ class Artifact(ArtifactContents):
     """
 
     def __init__(self, session: Session, row: Mapping[str, Any], name: str | None = None) -> None:
-        self._session = session
-        self._row = dict(row)
-        version = self._row["version"]
-        base = name or self._row["collection"]
-        self._name = base if ":" in base or version is None else f"{base}:{version}"
-        self._source: dict[str, Any] | None = None
+        super().__init__(session, row, name)
         self._changed: dict[str, Any] = {}
         self._read: dict[str, Any] = {}
 
@@ -62,137 +54,6 @@ class Artifact(ArtifactContents):
     def id(self) -> str | None:
         """Opaque global id of the version; None for a draft."""
         return None if self.is_draft() else str(self._row["artifact_id"])
-
-    @property
-    def entity(self) -> str:
-        """Team or user of the project that the collection belongs to."""
-        return str(self._row["entity"])
-
-    @property
-    def project(self) -> str:
-        """Project that the collection belongs to."""
-        return str(self._row["project"])
-
-    @property
-    def name(self) -> str:
-        """Collection and version, or the alias it was asked for by: `model:v3`, `model:best`."""
-        return self._name
-
-    @property
-    def qualified_name(self) -> str:
-        """Entity, project and name."""
-        return f"{self.entity}/{self.project}/{self.name}"
-
-    @property
-    def version(self) -> str | None:
-        """Version in the collection, like `v3`; None for a draft."""
-        return self._row["version"]  # type: ignore[no-any-return]
-
-    @property
-    def type(self) -> str:
-        """Type: model, dataset, run_table and the like."""
-        return str(self._row["type"])
-
-    @property
-    def collection(self) -> "ArtifactCollection":
-        """The collection it was found in.
-
-        Raises:
-            NotStoredError: the collection's project is not in the warehouse.
-        """
-        return _collection(self._session, self._row, self.type)
-
-    @property
-    def is_link(self) -> bool:
-        """Whether the version was linked into the collection from another one."""
-        return bool(self._row.get("is_linked"))
-
-    def _origin(self) -> dict[str, Any]:
-        if not self.is_link:
-            return self._row
-        if self._source is None:
-            found = self._session.reader.rows("artifact_source", {"artifact": self._row["artifact_id"]})
-            if not found:
-                raise NotStoredError(
-                    f"Unable to fetch source artifact for linked artifact {self.name}",
-                    mend="sync the project that it was made in, too",
-                )
-            self._source = {name: plain(found[0][name]) for name in _PLACE}
-        return self._source
-
-    @property
-    def source_entity(self) -> str:
-        """Entity of the collection that the version was made in; errors as all of `source_`: `NotStoredError`."""
-        return str(self._origin()["entity"])
-
-    @property
-    def source_project(self) -> str:
-        """Project of the collection that the version was made in."""
-        return str(self._origin()["project"])
-
-    @property
-    def source_name(self) -> str:
-        """Collection and version where it was made."""
-        found = self._origin()
-        return f"{found['collection']}:{found['version']}"
-
-    @property
-    def source_qualified_name(self) -> str:
-        """Entity, project, collection and version where it was made."""
-        return f"{self.source_entity}/{self.source_project}/{self.source_name}"
-
-    @property
-    def source_version(self) -> str | None:
-        """Version in the collection where it was made."""
-        return self._origin()["version"]  # type: ignore[no-any-return]
-
-    @property
-    def source_collection(self) -> "ArtifactCollection":
-        """The collection that the version was made in; errors as `collection`."""
-        return _collection(self._session, self._origin(), self.type)
-
-    @property
-    def source_artifact(self) -> "Artifact":
-        """The version where it was made: itself where it is no link.
-
-        Raises:
-            NotStoredError: the project that it was made in is not in the warehouse.
-        """
-        if not self.is_link:
-            return self
-        found = self._origin()
-        stored = stored_versions(
-            self._session, **{name: found[name] for name in _PLACE[:3]}, ids=[self._row["artifact_id"]]
-        )
-        return Artifact(
-            self._session,
-            stored[0] if stored else {**self._row, **found, "is_linked": False, "stored": False},
-        )
-
-    @property
-    def linked_artifacts(self) -> "list[Artifact]":
-        """The version as it was linked into collections that are in the warehouse; none for a link."""
-        if self.is_link:
-            return []
-        found = stored_versions(self._session, ids=[self._row["artifact_id"]])
-        return [
-            Artifact(self._session, {**row, "aliases": [*row["aliases"], row["version"]]})
-            for row in found
-            if row["is_linked"]
-        ]
-
-    @property
-    def url(self) -> str:
-        """Address of the version's page; empty for one of a registry, whose organization is not stored."""
-        collection, version = self._row["collection"], self.version
-        if self.is_link and self.project.startswith(_REGISTRY):
-            return ""
-        if self.is_link and "model" in {self.type, self.project.removesuffix("-registry")}:
-            chosen = quote(f"{self.entity}/{self.project}/{collection}", safe="")
-            place = f"{self.entity}/registry/model?selectionPath={chosen}&view=membership&version={version}"
-        else:
-            place = f"{self.entity}/{self.project}/artifacts/{quote(self.type)}/{quote(collection)}/{version}"
-        return urljoin(self._session.app_url, place)
 
     @property
     def state(self) -> str:
@@ -240,13 +101,6 @@ class Artifact(ArtifactContents):
         return None if step is None else max(0, step - 1)
 
     @property
-    def linked_at(self) -> str | None:
-        """When it was linked, None where it is no link; a link's time is not in the warehouse: NotStoredError."""
-        if self.is_link:
-            raise absent("linked_at", f"artifact {self.qualified_name}")
-        return None
-
-    @property
     def digest_algorithm(self) -> Any:
         """Nothing: not in the warehouse, and raises NotStoredError."""
         raise absent("digest_algorithm", f"artifact {self.qualified_name}")
@@ -288,42 +142,15 @@ class Artifact(ArtifactContents):
         return self._runs("used")
 
     def _runs(self, direction: str) -> "list[Run]":
-        asked = {"artifact": self._row["artifact_id"], "direction": direction}
-        found = self._session.reader.rows("artifact_runs", asked)
-        names = ("entity", "project", "run_id")
-        return [_run(self._session, *(str(plain(row[name])) for name in names)) for row in found]
+        found = runs_of_version(self._session, self._row["artifact_id"], direction)
+        return [_run(self._session, *place) for place in found]
 
     def __repr__(self) -> str:
         return f"<Artifact {self.id or self.name}>"
 
 
-def stored_versions(
-    session: Session,
-    *,
-    entity: str | None = None,
-    project: str | None = None,
-    collection: str | None = None,
-    ids: Sequence[str] | None = None,
-) -> list[dict[str, Any]]:
-    """Give what is stored of versions, the newest of a collection first: of a collection, by their ids, or both."""
-    asked = {"entity": entity, "project": project, "collection": collection, "ids": ids}
-    rows = session.reader.rows("artifacts", asked)
-    for row in rows:
-        row["stored"] = True
-        row["aliases"] = [plain(alias) for alias in row["aliases"] or ()]
-        for name in ("entity", "project", "collection", "type", "description"):
-            row[name] = plain(row[name])
-    return rows
-
-
 def _run(session: Session, entity: str, project: str, run_id: str) -> "Run":
     """A run in the state of the warehouse that is read."""
-    from wandb_warehouse.api.run import Run, light_rows
+    from wandb_warehouse.api.run import Run
 
-    return Run(session, entity, project, run_id, light_rows(session, entity, project, [run_id]).get(run_id))
-
-
-def _collection(session: Session, place: Mapping[str, Any], kind: str) -> "ArtifactCollection":
-    from wandb_warehouse.api.collections import ArtifactCollection
-
-    return ArtifactCollection(session, place["entity"], place["project"], place["collection"], kind)
+    return Run(session, entity, project, run_id)

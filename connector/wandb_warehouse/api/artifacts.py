@@ -3,7 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
-from wandb_warehouse.api.artifact import Artifact, stored_versions
+from wandb_warehouse.api.artifact import Artifact
+from wandb_warehouse.api.lineage import edges_of_run, stored_versions
 from wandb_warehouse.api.matching import matches, sort_key
 from wandb_warehouse.api.paths import ArtifactPath
 from wandb_warehouse.api.resumed import ResumedPages
@@ -141,8 +142,7 @@ class RunArtifacts(ResumedPages[Artifact]):
         self.run = run
 
     def _find(self) -> Sequence[dict[str, Any]]:
-        asked = {"entity": self.run.entity, "project": self.run.project, "run": self.run.id}
-        edges = self._session.reader.rows("run_artifacts", {**asked, "direction": self._mode})
+        edges = edges_of_run(self._session, self.run.entity, self.run.project, self.run.id, self._mode)
         ids = [edge["artifact_id"] for edge in edges]
         stored = {
             row["artifact_id"]: row

@@ -32,6 +32,8 @@ __all__ = ["Run", "fit", "light_rows"]
 
 _DOCUMENTS = ("config", "rawconfig", "summaryMetrics", "systemMetrics", "historyKeys")
 _ENDED = frozenset({"finished", "crashed", "failed", "killed"})
+_FEW = 1_000
+"""Runs of a project that are read at once."""
 _POLL = 1.0
 """Seconds between two looks at the published warehouse."""
 
@@ -40,6 +42,22 @@ def light_rows(session: Session, entity: str, project: str, runs: Sequence[str])
     """Give what the API tells of runs without their documents, by id."""
     asked = {"entity": entity, "project": project, "runs": [escape(run) for run in runs]}
     return {plain(row["run_id"]) or "": _light(row) for row in session.reader.rows("runs", asked)}
+
+
+_Looked = tuple[dict[str, Any], Mapping[str, Any]]
+"""What the API tells of a run, and the texts of its documents."""
+
+
+def look_up(session: Session, entity: str, project: str, run: str) -> _Looked | None:
+    """Give a run that is asked for by itself; with the second one of a small project come all of them."""
+    known: dict[str, _Looked] = session.once(("runs", entity, project), dict)
+    if run in known:
+        return known[run]
+    count = session.once("sizes", lambda: session.reader.rows("sizes")[0])["runs"]
+    wanted = None if known and count <= _FEW else [escape(run)]
+    for row in session.reader.rows("runs_whole", {"entity": entity, "project": project, "runs": wanted}):
+        known[plain(row["run_id"]) or ""] = _light(row), row
+    return known.get(run)
 
 
 def _light(row: Mapping[str, Any]) -> dict[str, Any]:
@@ -108,6 +126,7 @@ class Run(Changing, Attrs):
         self.project = project
         self._attrs["name"] = run_id
         self._beside: Sequence[Run] = (self,)
+        self._texts: Mapping[str, Any] | None = None
         self._ahead = Ahead(session, entity, project, [run_id])
         self._summary: Summary | None = None
         self._sweep: Sweep | None = None
@@ -126,13 +145,13 @@ class Run(Changing, Attrs):
         if force:
             self._session.renew()
         if force or "id" not in self._attrs:
-            found = light_rows(self._session, self.entity, self.project, [self.id]).get(self.id)
+            found = look_up(self._session, self.entity, self.project, self.id)
             if found is None:
                 raise RunNotFoundError(
                     f"Could not find run <Run {'/'.join(self.path)} (not found)>",
                     mend=f"sync {self.entity}/{self.project}, or mend the path",
                 )
-            self._attrs = found
+            self._attrs, self._texts = dict(found[0]), found[1]
             self._summary = None
         user = self._attrs.get("user")
         self.user = User(user) if user else None
@@ -149,16 +168,22 @@ class Run(Changing, Attrs):
         """Read the documents of this run, and of those listed with it: one question for a page of runs."""
         if "config" in self._attrs:
             return
-        wanting = {run.id: run for run in self._beside if "config" not in run._attrs}
-        asked = {"entity": self.entity, "project": self.project, "runs": [escape(run) for run in wanting]}
-        for row in self._session.reader.rows("run_documents", asked):
-            wanting[unescape(row["run_id"])]._attrs |= {
-                "config": document(row["config"]) or {},
-                "rawconfig": document(row["raw_config"]) or {},
-                "summaryMetrics": document(row["summary"]) or {},
-                "systemMetrics": document(row["system_metrics"]) or {},
-                "historyKeys": document(row["history_keys"]),
-            }
+        if self._texts is None:
+            wanting = {run.id: run for run in self._beside if run._texts is None}
+            asked = {"entity": self.entity, "project": self.project}
+            rows = self._session.reader.rows(
+                "run_documents", asked | {"runs": [escape(run) for run in wanting]}
+            )
+            for row in rows:
+                wanting[unescape(row["run_id"])]._texts = row
+        texts = self._texts or {}
+        self._attrs |= {
+            "config": document(texts.get("config")) or {},
+            "rawconfig": document(texts.get("raw_config")) or {},
+            "summaryMetrics": document(texts.get("summary")) or {},
+            "systemMetrics": document(texts.get("system_metrics")) or {},
+            "historyKeys": document(texts.get("history_keys")),
+        }
 
     def __getattr__(self, name: str) -> Any:
         if not name.startswith("_") and {name, self.snake_to_camel(name)} & {*_DOCUMENTS}:

@@ -9,28 +9,19 @@ from urllib.parse import quote_plus
 from wandb_warehouse.api import html
 from wandb_warehouse.api.attributes import Attrs
 from wandb_warehouse.api.server import official
-from wandb_warehouse.api.session import Session, document, plain, time_text
+from wandb_warehouse.api.session import Session, document
+from wandb_warehouse.api.stored import sweep_attributes
 from wandb_warehouse.errors import NotStoredError
 
 if TYPE_CHECKING:
     from wandb_warehouse.api.run import Run
     from wandb_warehouse.api.runs import Runs
 
-__all__ = ["FIELDS", "Sweep", "find_sweep", "sweep_attributes"]
+__all__ = ["Sweep", "find_sweep"]
 
 _COLUMNS = frozenset({"createdAt", "updatedAt", "name", "sweep"})
 """Columns of runs. Other names are a summary's, but for those of a section."""
 _SECTIONS = frozenset({"config", "summary_metrics", "tags"})
-_TEXTS = {
-    "name": "sweep_id",
-    "displayName": "display_name",
-    "method": "method",
-    "state": "state",
-    "description": "description",
-    "config": "config_text",
-}
-FIELDS = ("id", *_TEXTS, "bestLoss", "createdAt", "updatedAt", "runCount", "runCountExpected")
-"""What W&B's API tells of a sweep."""
 _log = logging.getLogger("wandb_warehouse")
 
 
@@ -234,26 +225,6 @@ def find_sweep(
     if order:
         sweep.runs = sweep._ordered(order, per_page=10)
     return sweep
-
-
-def sweep_attributes(
-    session: Session, entity: str, project: str, sweep_id: str | None = None
-) -> list[dict[str, Any]]:
-    """What W&B's API tells of sweeps, and `_config`, the configuration as JSON."""
-    asked = {"entity": entity, "project": project, "sweep": sweep_id}
-    return [
-        {
-            "id": row["storage_id"],
-            **{name: plain(row[column]) for name, column in _TEXTS.items()},
-            "bestLoss": row["best_loss"],
-            "createdAt": time_text(row["created_at"]),
-            "updatedAt": time_text(row["updated_at"]),
-            "runCount": row["run_count"],
-            "runCountExpected": row["expected_run_count"],
-            "_config": row["config"],
-        }
-        for row in session.reader.rows("sweeps", asked)
-    ]
 
 
 def _order_key(key: str) -> str | None:

@@ -6,8 +6,8 @@ from typing import Any
 from wandb_warehouse.api.matching import matches
 from wandb_warehouse.api.pages import Pages
 from wandb_warehouse.api.session import Session
-from wandb_warehouse.api.stored import require_project
-from wandb_warehouse.api.sweep import FIELDS, Sweep, find_sweep, sweep_attributes
+from wandb_warehouse.api.stored import SWEEP_FIELDS, require_project, sweep_attributes
+from wandb_warehouse.api.sweep import Sweep, find_sweep
 
 __all__ = ["Sweep", "Sweeps", "find_sweep"]
 
@@ -47,7 +47,9 @@ class Sweeps(Pages[Sweep]):
     def _find(self) -> Sequence[dict[str, Any]]:
         require_project(self._session, self.entity, self.project)
         found = sweep_attributes(self._session, self.entity, self.project)
-        return [attrs for attrs in found if matches(self._filters, {name: attrs[name] for name in FIELDS})]
+        return [
+            attrs for attrs in found if matches(self._filters, {name: attrs[name] for name in SWEEP_FIELDS})
+        ]
 
     def _convert(self, row: dict[str, Any]) -> Sweep:
         return Sweep(self._session, self.entity, self.project, row["name"], row)

@@ -1,7 +1,6 @@
-SELECT r.entity, r.project, r.run_id
+SELECT a.artifact_id, a.direction, r.entity, r.project, r.run_id
 FROM run_artifacts AS a
 JOIN runs AS r USING (entity, project, run_id)
-WHERE a.artifact_id = $$artifact
-  AND a.direction = $$direction
+WHERE (CAST($$artifact AS VARCHAR) IS NULL OR a.artifact_id = CAST($$artifact AS VARCHAR))
   AND r.deleted_at IS NULL
 ORDER BY r.created_at, r.entity, r.project, r.run_id

@@ -1,4 +1,8 @@
 SELECT
+  e.entity AS run_entity,
+  e.project AS run_project,
+  e.run_id,
+  e.direction,
   e.artifact_id,
   e.artifact_entity AS entity,
   e.artifact_project AS project,
@@ -12,8 +16,10 @@ LEFT JOIN artifacts AS a
   AND a.entity = e.artifact_entity
   AND a.project = e.artifact_project
   AND a.collection = e.collection
-WHERE e.entity = $$entity
-  AND e.project = $$project
-  AND e.run_id = $$run
-  AND e.direction = $$direction
+WHERE CAST($$run AS VARCHAR) IS NULL
+  OR (
+    e.entity = $$entity
+    AND e.project = $$project
+    AND e.run_id = CAST($$run AS VARCHAR)
+  )
 ORDER BY a.created_at, e.collection, e.version_index, e.artifact_id
