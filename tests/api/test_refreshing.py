@@ -17,6 +17,7 @@ from wandb_warehouse.arrow import Selection
 from wandb_warehouse.errors import (
     BusyError,
     FatalRemoteError,
+    PartialError,
     ProjectNotFoundError,
     RunNotFoundError,
 )
@@ -84,7 +85,7 @@ def test_a_run_stays_as_it_was_asked_for(box: Sandbox, warehouse: Path, asked: s
 
 
 def test_no_other_run_is_asked_for(box: Sandbox, warehouse: Path) -> None:
-    """What moved, came and went beside it waits for the next sync, which sees it all without a sweep."""
+    """What moved, came and went beside it waits for the next sync, which sees it all."""
     how = options(box, warehouse, "e/p", "e/other")
     sync(how)
     change(box, "r1")
@@ -205,6 +206,21 @@ def test_a_server_that_fails_leaves_the_warehouse(box: Sandbox, warehouse: Path)
     box.inject(Fault("status", "ListRuns", times=-1, value=400))
     with pytest.raises(FatalRemoteError, match="the change of e/p/r1 is at W&B"):
         refresh(session(box, warehouse), *P, "r1")
+    assert contents(warehouse) == before
+
+
+def test_a_history_that_cannot_be_fetched_is_told(box: Sandbox, warehouse: Path) -> None:
+    """The run is missing something until the next sync, which brings it back; the others have all."""
+    box.export(*P, "r1", 30)
+    sync(options(box, warehouse))
+    before = contents(warehouse)
+    box.inject(Fault("status", "/storage/", times=-1, value=404))
+    with pytest.raises(
+        PartialError, match="the change of e/p/r1 is at W&B, and the warehouse has not all of it"
+    ):
+        refresh(session(box, warehouse), *P, "r1")
+    box.faults.clear()
+    sync(options(box, warehouse))
     assert contents(warehouse) == before
 
 
