@@ -17,6 +17,7 @@ from wandb_warehouse.arrow import Selection
 from wandb_warehouse.errors import (
     BusyError,
     FatalRemoteError,
+    PartialError,
     ProjectNotFoundError,
     RunNotFoundError,
 )
@@ -84,7 +85,7 @@ def test_a_run_stays_as_it_was_asked_for(box: Sandbox, warehouse: Path, asked: s
 
 
 def test_no_other_run_is_asked_for(box: Sandbox, warehouse: Path) -> None:
-    """What moved, came and went beside it waits for the next sync, which sees it all without a sweep."""
+    """What moved, came and went beside it waits for the next sync, which sees it all."""
     how = options(box, warehouse, "e/p", "e/other")
     sync(how)
     change(box, "r1")
@@ -92,14 +93,15 @@ def test_no_other_run_is_asked_for(box: Sandbox, warehouse: Path) -> None:
     box.delete(*P, "r2")
     box.edit(*P, "r0", name="another")
     here = session(box, warehouse)
-    stored = Run(here, *P, "r1")
+    assert Run(here, *P, "r1", lazy=False).config["lr"] == 0.1
+    others = "FROM run_ledger WHERE run_id <> 'r1' ORDER BY ALL"
+    ledgers = query(warehouse, others)
     box.clear_requests()
     refresh(here, *P, "r1")
-    asked = [str(request) for request in box.requests]
-    assert not any(name in text for text in asked for name in ('"r0"', '"r2"', '"came"', '"r9"'))
-    assert (stored.config["lr"], Run(here, *P, "r1").config["lr"]) == (0.1, 0.5)
-    stored.load(force=True)
-    assert stored.config["lr"] == 0.5
+    asked = [request.operation or request.path for request in box.requests]
+    assert len(asked) == len(set(asked)), asked
+    assert query(warehouse, others) == ledgers
+    assert Run(here, *P, "r1", lazy=False).config["lr"] == 0.5
     runs = "SELECT run_id, name, deleted_at IS NULL FROM runs WHERE project = 'p' ORDER BY 1"
     before = query(warehouse, runs)
     assert [(run_id, there) for run_id, _, there in before] == [("r0", True), ("r1", True), ("r2", True)]
@@ -207,6 +209,21 @@ def test_a_server_that_fails_leaves_the_warehouse(box: Sandbox, warehouse: Path)
     box.inject(Fault("status", "ListRuns", times=-1, value=400))
     with pytest.raises(FatalRemoteError, match="the change of e/p/r1 is at W&B"):
         refresh(session(box, warehouse), *P, "r1")
+    assert contents(warehouse) == before
+
+
+def test_a_history_that_cannot_be_fetched_is_told(box: Sandbox, warehouse: Path) -> None:
+    """The run is missing something until the next sync, which brings it back; the others have all."""
+    box.export(*P, "r1", 30)
+    sync(options(box, warehouse))
+    before = contents(warehouse)
+    box.inject(Fault("status", "/storage/", times=-1, value=404))
+    with pytest.raises(
+        PartialError, match="the change of e/p/r1 is at W&B, and the warehouse has not all of it"
+    ):
+        refresh(session(box, warehouse), *P, "r1")
+    box.faults.clear()
+    sync(options(box, warehouse))
     assert contents(warehouse) == before
 
 

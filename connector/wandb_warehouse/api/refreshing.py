@@ -1,8 +1,9 @@
 """Bringing one run of the warehouse up to date at once, after something of it was changed at W&B.
 
 It is a sync of that run alone, as the run was asked for before: the same tables, keys and samples. Everything of it is
-fetched anew, and the tables of its project; other runs, the cursors and the marks of sweeps stay as they are. A run
-that was deleted is looked for by its name, and marked as deleted where W&B shows its project without it.
+fetched anew, its history with it, and the tables of its project; other runs and the cursors stay as they are. The next
+sync looks at the details of all runs of the project once more, as after `verify --repair`. A run that was deleted is
+looked for by its name, and marked as deleted where W&B shows its project without it.
 """
 
 import asyncio
@@ -24,7 +25,7 @@ import pyarrow as pa
 from wandb_warehouse.api.session import Session
 from wandb_warehouse.arrow import Numbers, parse_time
 from wandb_warehouse.client import WandbClient
-from wandb_warehouse.errors import BusyError, FatalRemoteError, StoreError, WarehouseError
+from wandb_warehouse.errors import BusyError, FatalRemoteError, PartialError, StoreError, WarehouseError
 from wandb_warehouse.schema import TABLES
 from wandb_warehouse.settings import resolve_connection
 from wandb_warehouse.warehouse import RunKey, insert_rows, open_store
@@ -53,6 +54,7 @@ def refresh(session: Session, entity: str, project: str, *run_ids: str, gone: bo
 
     Raises:
         BusyError: another sync holds the warehouse, for longer than `PATIENCE`.
+        PartialError: something of the run could not be fetched; it is missing until the next sync.
         WarehouseError: as `sync`. The message of each says that the change itself is at W&B.
     """
     keys = [(entity, project, run_id) for run_id in run_ids]
@@ -105,6 +107,11 @@ def _bring(session: Session, name: str, work: "Callable[[SyncOptions], None]") -
 def _after_the_change(name: str) -> Iterator[None]:
     try:
         yield
+    except PartialError as error:
+        raise PartialError(
+            f"the change of {name} is at W&B, and the warehouse has not all of it: {error.what}",
+            mend="the next sync of the project tries it again",
+        ) from error
     except WarehouseError as error:
         raise type(error)(
             f"the change of {name} is at W&B, and the warehouse does not show it yet: {error.what}",
