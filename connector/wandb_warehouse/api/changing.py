@@ -193,7 +193,8 @@ class Changing:
 
     def _stored(self) -> "Run":
         """The run as the warehouse has it, in the state that is read now."""
-        from wandb_warehouse.api.run import Run, light_rows
+        from wandb_warehouse.api.run import Run
+        from wandb_warehouse.api.run_rows import light_rows
 
         run = self._run
         found = light_rows(self._session, run.entity, run.project, [run.id]).get(run.id)

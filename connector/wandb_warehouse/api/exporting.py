@@ -15,7 +15,7 @@ from wandb_warehouse.arrow import escape, unescape
 from wandb_warehouse.errors import ConfigError, StoreError
 
 if TYPE_CHECKING:
-    from wandb_warehouse.api.run import Run
+    from wandb_warehouse.api.run_attributes import RunAttributes
 
 __all__ = ["DownloadHistoryResult", "IncompleteRunHistoryError", "download_history", "json_text"]
 
@@ -44,7 +44,7 @@ def json_text(value: Any) -> str:
     return json.dumps(value)
 
 
-def download_history(run: "Run", folder: Path | str, *, whole: bool) -> DownloadHistoryResult:
+def download_history(run: "RunAttributes", folder: Path | str, *, whole: bool) -> DownloadHistoryResult:
     """Write a run's history to a parquet file, one row a step, one column a metric.
 
     The file is `<entity>_<project>_<run id>_0.runhistory.parquet`, as the official client names it.
@@ -83,7 +83,7 @@ def download_history(run: "Run", folder: Path | str, *, whole: bool) -> Download
     return DownloadHistoryResult([path], contains_live_data=alive)
 
 
-def _write(run: "Run", path: Path) -> None:
+def _write(run: "RunAttributes", path: Path) -> None:
     schema = _schema(run)
     with pq.ParquetWriter(path, schema, compression="zstd") as writer:
         for histories in windows(run, 0, run.lastHistoryStep + 1, []):
@@ -102,7 +102,7 @@ def _as(found: pa.Table, wanted: pa.Field, count: int) -> pa.Array:
     return pa.array([None if each is None else json_text(each) for each in column.to_pylist()], pa.string())
 
 
-def _schema(run: "Run") -> pa.Schema:
+def _schema(run: "RunAttributes") -> pa.Schema:
     asked = {"entity": run.entity, "project": run.project, "run": escape(run.id)}
     kinds = {unescape(row["key"]): row["types"] for row in run._session.reader.rows("history_kinds", asked)}
     fields = [pa.field("_step", pa.int64()), *(pa.field(key, _kind(types)) for key, types in kinds.items())]

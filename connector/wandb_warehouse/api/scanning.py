@@ -8,7 +8,7 @@ from wandb_warehouse.api.histories import Ask, Histories, holdings, read_histori
 from wandb_warehouse.arrow import escape
 
 if TYPE_CHECKING:
-    from wandb_warehouse.api.run import Run
+    from wandb_warehouse.api.run_attributes import RunAttributes
 
 __all__ = ["HistoryScan", "windows"]
 
@@ -32,7 +32,7 @@ class HistoryScan(Iterator[dict[str, Any]]):
 
     def __init__(
         self,
-        run: "Run",
+        run: "RunAttributes",
         *,
         min_step: int,
         max_step: int,
@@ -63,7 +63,7 @@ class HistoryScan(Iterator[dict[str, Any]]):
         return next(self._rows)
 
 
-def windows(run: "Run", low: int, high: int, keys: list[str]) -> Iterator[Histories]:
+def windows(run: "RunAttributes", low: int, high: int, keys: list[str]) -> Iterator[Histories]:
     """Read a history from step `low` to before `high`, some hundred thousand values at a time."""
     held = holdings(run._session, run.entity, run.project).get(escape(run.id))
     if low == 0 and high > run.lastHistoryStep and held is not None and held.values <= SHORT:

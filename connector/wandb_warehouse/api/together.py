@@ -93,7 +93,8 @@ class Together:
 
     def _read(self, asked: Sequence[Place], ahead: Iterable[Place]) -> None:
         """Read runs that were asked for, and some that may be soon; None stands for one that is not there."""
-        from wandb_warehouse.api.run import Run, light_rows
+        from wandb_warehouse.api.run import Run
+        from wandb_warehouse.api.run_rows import light_rows
 
         wanted = [place for place in dict.fromkeys([*asked, *ahead]) if place not in self._runs]
         by_project: dict[tuple[str, str], list[str]] = {}
