@@ -22,7 +22,7 @@ from wandb_warehouse.errors import (
     RunNotFoundError,
 )
 from wandb_warehouse.sandbox import Fault, Sandbox
-from wandb_warehouse.sync import sync
+from wandb_warehouse.sync import Held, sync
 from wandb_warehouse.warehouse import Reader, open_store
 
 P = ("e", "p")
@@ -94,6 +94,7 @@ def test_no_other_run_is_asked_for(box: Sandbox, warehouse: Path) -> None:
     box.edit(*P, "r0", name="another")
     here = session(box, warehouse)
     assert Run(here, *P, "r1", lazy=False).config["lr"] == 0.1
+    swept = Held.read(warehouse).swept
     others = "FROM run_ledger WHERE run_id <> 'r1' ORDER BY ALL"
     ledgers = query(warehouse, others)
     box.clear_requests()
@@ -105,6 +106,7 @@ def test_no_other_run_is_asked_for(box: Sandbox, warehouse: Path) -> None:
     runs = "SELECT run_id, name, deleted_at IS NULL FROM runs WHERE project = 'p' ORDER BY 1"
     before = query(warehouse, runs)
     assert [(run_id, there) for run_id, _, there in before] == [("r0", True), ("r1", True), ("r2", True)]
+    assert Held.read(warehouse).swept == swept
     report = sync(how)
     assert (report.runs_deleted, report.runs_changed) == (1, 2)
     assert sync(how).generation is None

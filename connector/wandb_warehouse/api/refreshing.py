@@ -1,9 +1,9 @@
 """Bringing one run of the warehouse up to date at once, after something of it was changed at W&B.
 
 It is a sync of that run alone, as the run was asked for before: the same tables, keys and samples. Everything of it is
-fetched anew, its history with it, and the tables of its project; other runs and the cursors stay as they are. The next
-sync looks at the details of all runs of the project once more, as after `verify --repair`. A run that was deleted is
-looked for by its name, and marked as deleted where W&B shows its project without it.
+fetched anew, its history with it, and the tables of its project; other runs, the cursors and the marks of sweeps stay
+as they are. A run that was deleted is looked for by its name, and marked as deleted where W&B shows its project without
+it.
 """
 
 import asyncio

@@ -99,6 +99,8 @@ class Load:
                 self._prove(build, results)
                 self._proven |= self._touched(results)
                 report.runs_proven = len(self._proven)
+            # Runs that were named tell nothing of the others: nobody may count on from here.
+            of_all = self._options.anew is None
             with phase("publish"):
                 fill(report, self._extraction.report, self._stats)
                 report.generation = build.write_sync_log(
@@ -106,11 +108,10 @@ class Load:
                     finished_at=datetime.now(UTC),
                     package_version=version("wandb-warehouse"),
                     projects=cursors_to_json(
-                        # Runs that were named tell nothing of the others: nobody may count on from here.
-                        {**self._held.cursors, **(self._marks.cursors if self._options.anew is None else {})},
+                        {**self._held.cursors, **(self._marks.cursors if of_all else {})},
                         self._marks.left,
                         self._held.still_short(self._extraction.coverage.short, self._marks.left),
-                        {**self._held.swept, **self._marks.swept},
+                        {**self._held.swept, **(self._marks.swept if of_all else {})},
                     ),
                     report=report.to_dict(),
                 )

@@ -155,7 +155,8 @@ class _Rounds:
         with self._clock.phase("list"):
             extraction.details()
         if extraction.is_empty() and not anew:
-            swept = {**held.swept, **marks.swept} if marks.swept else {}
+            of_all = options.anew is None
+            swept = {**held.swept, **marks.swept} if marks.swept and of_all else {}
             write_hints(self._store.hints, held.last, swept)
         else:
             from wandb_warehouse.sync.load import Load  # noqa: PLC0415 - imports dlt, which takes its time
