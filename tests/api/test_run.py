@@ -53,7 +53,7 @@ def test_nothing_is_there(tmp_path: Path, api: Api) -> None:
     """A missing warehouse, project, run and a wrong filter are told of in one line each."""
     with pytest.raises(StoreError, match="no warehouse at"):
         Api(warehouse=tmp_path / "none.duckdb")
-    with pytest.raises(NotStoredError, match="Could not find project nope; sync e/nope"):
+    with pytest.raises(NotStoredError, match="Could not find project 'nope'; sync e/nope"):
         len(api.runs("e/nope"))
     with pytest.raises(RunNotFoundError, match="Could not find run <Run e/p/nope"):
         api.run("e/p/nope")
