@@ -17,8 +17,8 @@ from wandb_warehouse.arrow import Selection
 from wandb_warehouse.errors import (
     BusyError,
     FatalRemoteError,
-    PartialError,
     ProjectNotFoundError,
+    RetriableRemoteError,
     RunNotFoundError,
 )
 from wandb_warehouse.sandbox import Fault, Sandbox
@@ -215,18 +215,22 @@ def test_a_server_that_fails_leaves_the_warehouse(box: Sandbox, warehouse: Path)
 
 
 def test_a_history_that_cannot_be_fetched_is_told(box: Sandbox, warehouse: Path) -> None:
-    """The run is missing something until the next sync, which brings it back; the others have all."""
+    """What was stored of the run stays, as all else does, until a sync can fetch it."""
     box.export(*P, "r1", 30)
     sync(options(box, warehouse))
     before = contents(warehouse)
+    box.edit(*P, "r1", name="another")
     box.inject(Fault("status", "/storage/", times=-1, value=404))
     with pytest.raises(
-        PartialError, match="the change of e/p/r1 is at W&B, and the warehouse has not all of it"
+        RetriableRemoteError,
+        match="the change of e/p/r1 is at W&B, and the warehouse does not show it yet: e/p/r1 cannot be fetched whole",
     ):
         refresh(session(box, warehouse), *P, "r1")
-    box.faults.clear()
-    sync(options(box, warehouse))
     assert contents(warehouse) == before
+    box.faults.clear()
+    sync(options(box, warehouse, sweep=True))
+    assert query(warehouse, "SELECT name FROM runs WHERE run_id = 'r1'") == [("another",)]
+    assert wrong_histories(box, warehouse).keys() == {"r9"}  # of the project that is not synced
 
 
 def test_a_new_project_comes_without_its_runs(box: Sandbox, warehouse: Path) -> None:

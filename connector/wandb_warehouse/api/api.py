@@ -253,7 +253,7 @@ class Api:
         name: str,
         order: str | None = None,
         per_page: int = 50,
-        tags: list[str] | None = None,
+        tags: str | list[str] | None = None,
         start: str | None = None,
     ) -> "Artifacts":
         """Give the versions of a collection, newest first; those that have all of `tags`."""

@@ -139,9 +139,10 @@ def _fetch_runs(options: "SyncOptions", keys: Sequence[RunKey]) -> None:
     for key in keys:
         (group,) = fetches(held, [key], Asked.of({"stored_rows": 0}))
         row = held.runs.get(key)
-        if row is not None and row["state"] == "ok":  # else what other runs of the project were asked for
+        stored = row is not None and row["state"] == "ok"
+        if row is not None and stored:  # else what other runs of the project were asked for
             group = replace(group, asked=Asked.of(row))
-        for report in fetch(group, options, projects=False, runs=[key[2]], mend=True):
+        for report in fetch(group, replace(options, whole=stored), projects=False, runs=[key[2]], mend=True):
             report.raise_if_partial()
 
 

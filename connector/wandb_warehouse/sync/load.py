@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from wandb_warehouse.arrow import Numbers, RunRef
 from wandb_warehouse.client import Stats
-from wandb_warehouse.errors import ProofError
+from wandb_warehouse.errors import ProofError, RetriableRemoteError
 from wandb_warehouse.resources import (
     COVERAGE,
     RESOURCES,
@@ -74,6 +74,8 @@ class Load:
             )
             pipeline.extract(source)
             pa.default_memory_pool().release_unused()
+        if self._options.whole:
+            _raise_short(self._extraction.report.quarantined)
         self._extraction.report.phase = "loading"
         results = self._extraction.results
         names = {old: new for new, old in self._marks.renamed.items()}
@@ -217,6 +219,11 @@ def _key(result: RunResult) -> RunKey:
 
 def _run_key(run: RunRef) -> RunKey:
     return run.entity, run.project, run.run_id
+
+
+def _raise_short(quarantined: Mapping[str, str]) -> None:
+    for run, error in quarantined.items():
+        raise RetriableRemoteError(f"{run} cannot be fetched whole: {error}", mend="try again later")
 
 
 def _under_both(names: Mapping[tuple[str, str], tuple[str, str]], held: Held) -> set[RunKey]:

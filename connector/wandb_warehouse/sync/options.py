@@ -85,6 +85,9 @@ class SyncOptions:
     """Runs (entity, project, run id) of which everything asked for is fetched again and what is stored is dropped,
     whatever is known of them; the cursors stay where they are."""
 
+    whole: bool = False
+    """Publish nothing where a run comes short: what was stored of it stays."""
+
     beside: frozenset[str] | None = None
     """Exactly these tables beside details and history, whatever the other options say; None lets them decide."""
 
