@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import math
 from functools import cache
+from typing import TYPE_CHECKING
 
 import sqlglot
 from sqlglot import exp
 
 from wandb_warehouse.errors import OperationError
-from wandb_warehouse.operations.lowering.relations import Scope, Sql, column, text
+from wandb_warehouse.operations.lowering.building import Sql, aliased, column, selected, text
 from wandb_warehouse.operations.lowering.tables import TABLES
+
+if TYPE_CHECKING:
+    from wandb_warehouse.operations.lowering.relations import Scope
 
 __all__ = ["ENGINES", "Engine"]
 
@@ -47,7 +51,7 @@ class Engine:
             if isinstance(node, exp.Column) and node.name in places:
                 argument = places[node.name]
                 loose = isinstance(argument, exp.Binary | exp.Unary) and isinstance(node.parent, _BINDING)
-                return exp.paren(argument) if loose else argument.copy()
+                return exp.Paren(this=argument) if loose else argument
             return node
 
         return _template(self.dialect, template).copy().transform(filled, copy=False)
@@ -93,8 +97,8 @@ class Engine:
 
     def power(self, a: Sql, b: Sql) -> Sql:
         """A power; NULL where it is no real number."""
-        whole = exp.EQ(this=b.copy(), expression=exp.Floor(this=b.copy()))
-        real = exp.or_(exp.GTE(this=a.copy(), expression=exp.Literal.number(0)), whole, copy=False)
+        whole = exp.EQ(this=b, expression=exp.Floor(this=b))
+        real = exp.or_(exp.GTE(this=a, expression=exp.Literal.number(0)), whole, copy=False)
         return exp.Case().when(real, self._say("power", a, b), copy=False)
 
     def logarithm(self, number: Sql, base: int | None) -> Sql:
@@ -104,13 +108,13 @@ class Engine:
     @staticmethod
     def truncated(number: Sql) -> Sql:
         """A number without its fraction."""
-        size = exp.Floor(this=exp.Abs(this=number.copy()))
-        return exp.Mul(this=exp.Sign(this=number.copy()), expression=size)
+        size = exp.Floor(this=exp.Abs(this=number))
+        return exp.Mul(this=exp.Sign(this=number), expression=size)
 
     @staticmethod
     def extreme(name: str, numbers: list[Sql]) -> Sql:
         """GREATEST or LEAST; what they make of NULL differs, so that there must be none."""
-        return exp.Anonymous(this=name, expressions=[each.copy() for each in numbers])
+        return exp.Anonymous(this=name, expressions=list(numbers))
 
     def refuse(self, message: str, kind: str, witness: Sql) -> Sql:
         """An expression that fails with a message when it is computed.
@@ -203,20 +207,20 @@ class Engine:
 
     def number_text(self, sql: Sql) -> Sql:
         """A number as JavaScript writes it, for those whose digits SQL and JavaScript write alike."""
-        size = exp.Abs(this=sql.copy())
+        size = exp.Abs(this=sql)
         small = exp.LT(this=size, expression=self.number(1e15))
-        whole = exp.and_(small, exp.EQ(this=sql.copy(), expression=exp.Floor(this=sql.copy())), copy=False)
+        whole = exp.and_(small, exp.EQ(this=sql, expression=exp.Floor(this=sql)), copy=False)
         # Spark writes an exponent from ten million on, others from 1e15.
         most = self.number(1e7 if self.dialect == "spark" else 1e15)
         usual = exp.and_(
             exp.GTE(
-                this=size.copy(),
+                this=size,
                 expression=exp.Literal.number("0.001" if self.dialect == "spark" else "0.0001"),
             ),
-            exp.LT(this=size.copy(), expression=most),
+            exp.LT(this=size, expression=most),
             copy=False,
         )
-        known = exp.Not(this=exp.Is(this=sql.copy(), expression=exp.Null()))
+        known = exp.Not(this=exp.Is(this=sql, expression=exp.Null()))
         message = "a number as small or as large is written differently by SQL and by JavaScript"
         return (
             exp.Case()
@@ -232,13 +236,13 @@ class Engine:
     def joined(self, sql: Sql, separator: str, order: list[exp.Ordered]) -> Sql:
         """Texts of many rows in one, in an order."""
         name = self._name("joined", "texts joined over rows")
-        keys = [each.copy() for each in order]
+        keys = list(order)
         if name == "LISTAGG":
-            listed = exp.Anonymous(this=name, expressions=[sql.copy(), text(separator)])
+            listed = exp.Anonymous(this=name, expressions=[sql, text(separator)])
             return exp.WithinGroup(this=listed, expression=exp.Order(expressions=keys)) if keys else listed
         between: Sql = text(separator)
         between = exp.Order(this=between, expressions=keys) if keys else between
-        return exp.Anonymous(this=name, expressions=[sql.copy(), between])
+        return exp.Anonymous(this=name, expressions=[sql, between])
 
     # JSON
 
@@ -254,7 +258,7 @@ class Engine:
         """What stands within JSON under names and places; NULL where nothing does."""
         if self._table.get("item") == "JSONB_EXTRACT_PATH":
             steps = [text(str(step)) for step in path]
-            held = exp.cast(json.copy(), exp.DataType.build("JSONB"))
+            held = exp.cast(json, exp.DataType.build("JSONB"), copy=False)
             return exp.Anonymous(this="JSONB_EXTRACT_PATH", expressions=[held, *steps])
         # A JSON pointer: no name can mean anything else in it.
         parts = (str(step).replace("~", "~0").replace("/", "~1") for step in path)
@@ -311,7 +315,7 @@ class Engine:
             scope.add(lateral, exp.true())
             return column("item", alias), column("place", alias)
         (inner,) = every.expressions or [every.this]
-        places = exp.Anonymous(this="GENERATE_SUBSCRIPTS", expressions=[inner.copy(), exp.Literal.number(1)])
-        query = exp.select(exp.alias_(every, "item", copy=False), exp.alias_(places, "place", copy=False))
+        places = exp.Anonymous(this="GENERATE_SUBSCRIPTS", expressions=[inner, exp.Literal.number(1)])
+        query = selected(aliased(every, "item"), aliased(places, "place"))
         scope.add(exp.Lateral(this=query.subquery(copy=False), alias=exp.TableAlias(this=name)), exp.true())
         return column("item", alias), column("place", alias)

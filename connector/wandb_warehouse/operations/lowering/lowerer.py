@@ -11,6 +11,16 @@ from sqlglot import exp
 
 from wandb_warehouse.errors import OperationError
 from wandb_warehouse.operations import tree as t
+from wandb_warehouse.operations.lowering.building import (
+    Sql,
+    aliased,
+    column,
+    distinct,
+    equals,
+    selected,
+    table,
+    text,
+)
 from wandb_warehouse.operations.lowering.coercion import json_value
 from wandb_warehouse.operations.lowering.functions import FUNCTIONS
 from wandb_warehouse.operations.lowering.relations import (
@@ -28,10 +38,7 @@ from wandb_warehouse.operations.lowering.relations import (
     RunValue,
     Scalar,
     Scope,
-    Sql,
     Value,
-    column,
-    text,
 )
 from wandb_warehouse.operations.lowering.single import first, fold_of
 from wandb_warehouse.operations.lowering.sources import SOURCES
@@ -152,7 +159,7 @@ class Lowerer:
         if len(list(condition.sql.walk())) < _SMALL:
             return condition
         alias = self.alias("v")
-        query = exp.select(exp.alias_(condition.sql, "holds", copy=False), copy=False)
+        query = selected(aliased(condition.sql, "holds"))
         name = exp.TableAlias(this=exp.to_identifier(alias))
         scope.add(exp.Lateral(this=query.subquery(copy=False), alias=name))
         return Scalar(t.BOOLEAN, column("holds", alias))
@@ -179,7 +186,7 @@ class Lowerer:
         if not isinstance(of, RunValue | RowValue):
             raise self.refuse(f"there is no {source} here")
         own = RUN_KEY if isinstance(of, RunValue) else ROW_KEY
-        alias = self._joined(of, source, key, own, column("key", "").eq(text(key)))
+        alias = self._joined(of, source, key, own, equals(column("key", ""), text(key)))
         if isinstance(of, RowValue):
             return _leaf(alias)
 
@@ -206,18 +213,19 @@ class Lowerer:
         if (known := of.scope.leaves.get(place)) is not None:
             return known
         alias = self.alias({"config": "c", "summary": "s", "history": "p"}[source])
-        same = [column(name, alias).eq(column(name, of.alias)) for name in own]
-        view = exp.to_table(VIEWS[source])
+        same = [equals(column(name, alias), column(name, of.alias)) for name in own]
         if matches is not None:
             of.scope.add(
-                view.as_(alias), exp.and_(*same, column("key", alias).eq(text(key)), copy=False), "LEFT"
+                table(VIEWS[source], alias),
+                exp.and_(*same, equals(column("key", alias), text(key)), copy=False),
+                "LEFT",
             )
         else:
             start = exp.Substring(
                 this=exp.column("key"), start=exp.Literal.number(1), length=exp.Literal.number(len(key))
             )
-            below = exp.select(*RUN_KEY).from_(view).where(start.eq(text(key))).distinct()
-            of.scope.add(below.subquery(alias), exp.and_(*same, copy=False), "LEFT")
+            below = distinct(RUN_KEY, VIEWS[source]).where(equals(start, text(key)), copy=False)
+            of.scope.add(below.subquery(alias, copy=False), exp.and_(*same, copy=False), "LEFT")
         of.scope.leaves[place] = alias
         return alias
 

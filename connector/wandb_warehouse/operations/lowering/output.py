@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from sqlglot import exp
 
 from wandb_warehouse.operations import tree as t
+from wandb_warehouse.operations.lowering.building import Sql, aliased, column
 from wandb_warehouse.operations.lowering.coercion import settled
 from wandb_warehouse.operations.lowering.lowerer import Lowerer
 from wandb_warehouse.operations.lowering.relations import (
@@ -21,9 +22,7 @@ from wandb_warehouse.operations.lowering.relations import (
     RunValue,
     Scalar,
     Scope,
-    Sql,
     Value,
-    column,
 )
 from wandb_warehouse.operations.lowering.single import first_of, one_of, top_fold, whole_list
 
@@ -102,7 +101,7 @@ def columns_of(lowerer: Lowerer, bound: Bound, name: str = "value") -> list[Colu
     engine = lowerer.engine
     match bound:
         case Scalar(kind, sql):
-            number = engine.double(sql) if kind == t.NUMBER and not _is_double(sql) else sql.copy()
+            number = engine.double(sql) if kind == t.NUMBER and not _is_double(sql) else sql
             return [_named(number, name)]
         case Value():
             return [_named(engine.document(settled(bound).json), name, is_json=True)]
@@ -112,7 +111,7 @@ def columns_of(lowerer: Lowerer, bound: Bound, name: str = "value") -> list[Colu
             return [Column(bound.column(each)) for each in _RUN_COLUMNS]
         case ArtifactValue(columns):
             return [
-                _named(columns[ours].copy(), theirs, is_json=ours == "metadata")
+                _named(columns[ours], theirs, is_json=ours == "metadata")
                 for ours, theirs in _ARTIFACT_COLUMNS.items()
             ]
         case RowValue(_, alias):
@@ -134,4 +133,4 @@ def _is_double(sql: Sql) -> bool:
 
 
 def _named(sql: Sql, name: str, *, is_json: bool = False) -> Column:
-    return Column(exp.alias_(sql, exp.to_identifier(name, quoted=True), copy=False), is_json)
+    return Column(aliased(sql, name, quoted=True), is_json)

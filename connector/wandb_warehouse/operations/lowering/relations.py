@@ -7,14 +7,12 @@ from typing import TYPE_CHECKING
 
 from sqlglot import exp
 
+from wandb_warehouse.operations.lowering.building import Sql, aliased, column, selected
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from sqlglot.expressions import Expr as Sql
-
     from wandb_warehouse.operations import tree as t
-else:
-    Sql = exp.Expression  # what older versions call it
 
 
 __all__ = [
@@ -34,11 +32,7 @@ __all__ = [
     "RunValue",
     "Scalar",
     "Scope",
-    "Sql",
     "Value",
-    "both",
-    "column",
-    "text",
 ]
 
 RUN_KEY = ("entity", "project", "run_id")
@@ -70,21 +64,6 @@ ARTIFACT_COLUMNS = (
     "metadata",
     "created_at",
 )
-
-
-def column(name: str, table: str) -> exp.Column:
-    """A column of our own tables and views; names of users are quoted elsewhere."""
-    return exp.column(name, table=table)
-
-
-def text(value: str) -> exp.Literal:
-    """A text literal; the printer escapes it for its dialect."""
-    return exp.Literal.string(value)
-
-
-def both(conditions: Sequence[Sql]) -> Sql:
-    """All conditions in one."""
-    return exp.and_(*(each.copy() for each in conditions), copy=False) if conditions else exp.true()
 
 
 @dataclass(frozen=True)
@@ -191,7 +170,7 @@ class Key:
     @property
     def ordered(self) -> exp.Ordered:
         """The key in an ORDER BY."""
-        return exp.Ordered(this=self.sql.copy(), desc=self.descending, nulls_first=self.missing_first)
+        return exp.Ordered(this=self.sql, desc=self.descending, nulls_first=self.missing_first)
 
 
 @dataclass(eq=False)
@@ -219,22 +198,21 @@ class Scope:
                 self.where.append(on)
         else:
             if not self.tables:
-                one = exp.select(exp.alias_(exp.Literal.number(1), "one", copy=False))
-                self.tables.append((one.subquery("one_row"), None, ""))
+                one = selected(aliased(exp.Literal.number(1), "one"))
+                self.tables.append((one.subquery("one_row", copy=False), None, ""))
             self.tables.append((source, on, how))
 
     def select(self, *columns: Sql) -> exp.Select:
         """The SELECT of these columns."""
-        # sqlglot's builders copy what they get, and the whole statement each time, unless they are told not to.
-        query = exp.select(*(each.copy() for each in columns), copy=False)
+        query = selected(*columns)
         for place, (source, on, how) in enumerate(self.tables):
             if place == 0:
-                query = query.from_(source.copy(), copy=False)
+                query = query.from_(source, copy=False)
             elif on is None:
-                query = query.join(source.copy(), join_type="CROSS", copy=False)
+                query = query.join(source, join_type="CROSS", copy=False)
             else:
-                query = query.join(source.copy(), on=on.copy(), join_type=how, copy=False)
-        return query.where(*(each.copy() for each in self.where), copy=False) if self.where else query
+                query = query.join(source, on=on, join_type=how, copy=False)
+        return query.where(*self.where, copy=False) if self.where else query
 
 
 @dataclass
@@ -253,9 +231,9 @@ class Relation:
             return self._ordered_outside(columns)
         query = self.scope.select(*columns)
         if self.groups is not None:
-            query = query.group_by(*(each.copy() for each in self.groups), copy=False)
+            query = query.group_by(*self.groups, copy=False)
         if self.having:
-            query = query.having(*(each.copy() for each in self.having), copy=False)
+            query = query.having(*self.having, copy=False)
         if ordered and self.order:
             query = query.order_by(*(key.ordered for key in self.order), copy=False)
         return query
@@ -265,9 +243,7 @@ class Relation:
 
         Not every engine orders groups that it keeps by what is not shown, or anything by a window.
         """
-        keys = [
-            exp.alias_(key.sql.copy(), f"order_{place}", copy=False) for place, key in enumerate(self.order)
-        ]
+        keys = [aliased(key.sql, f"order_{place}") for place, key in enumerate(self.order)]
         inner = self.select(*columns, *keys).subquery("kept", copy=False)
         shown = [
             exp.Column(this=exp.Star(), table=exp.to_identifier("kept"))
@@ -281,7 +257,7 @@ class Relation:
             )
             for place, key in enumerate(self.order)
         ]
-        return exp.select(*shown, copy=False).from_(inner, copy=False).order_by(*order, copy=False)
+        return selected(*shown).from_(inner, copy=False).order_by(*order, copy=False)
 
     def place(self) -> Sql:
         """The element's place in the order, from 1."""

@@ -8,6 +8,7 @@ from sqlglot import exp
 
 from wandb_warehouse.errors import OperationError
 from wandb_warehouse.operations import tree as t
+from wandb_warehouse.operations.lowering.building import Sql, column
 from wandb_warehouse.operations.lowering.coercion import settled
 from wandb_warehouse.operations.lowering.relations import (
     ARTIFACT_COLUMNS,
@@ -21,9 +22,7 @@ from wandb_warehouse.operations.lowering.relations import (
     RunValue,
     Scalar,
     Scope,
-    Sql,
     Value,
-    column,
 )
 
 if TYPE_CHECKING:
@@ -41,7 +40,11 @@ def export(bound: Bound, prefix: str = "") -> dict[str, Sql]:
         case Scalar(type_, sql):
             # A literal is a decimal in SQL, with a precision of its own.
             is_decimal = type_ == t.NUMBER and isinstance(sql, exp.Literal | exp.Neg)
-            return {f"{prefix}value": exp.cast(sql, exp.DataType.build("DOUBLE")) if is_decimal else sql}
+            return {
+                f"{prefix}value": exp.cast(sql, exp.DataType.build("DOUBLE"), copy=False)
+                if is_decimal
+                else sql
+            }
         case Value():
             whole = settled(bound)
             kind, number, words, json = whole.kind, whole.number, whole.text, whole.json

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from sqlglot import exp
 
 from wandb_warehouse.operations import tree as t
+from wandb_warehouse.operations.lowering.building import Sql, aliased, column, equals
 from wandb_warehouse.operations.lowering.folding import chain, driving_key, fold
 from wandb_warehouse.operations.lowering.relations import (
     Bound,
@@ -16,8 +17,6 @@ from wandb_warehouse.operations.lowering.relations import (
     RunValue,
     Scalar,
     Scope,
-    Sql,
-    column,
 )
 from wandb_warehouse.operations.lowering.rows import export, rebuilt
 from wandb_warehouse.operations.lowering.sources import history
@@ -39,7 +38,7 @@ def first(lo: Lowerer, node: t.First, names: Names, scope: Scope) -> Bound:
     if relation.groups is not None or isinstance(relation.element, ListBinding):
         raise lo.refuse("one group cannot be taken out", "map the groups to records first")
     named = export(relation.element)
-    columns: list[Sql] = [exp.alias_(sql.copy(), name, copy=False) for name, sql in named.items()]
+    columns: list[Sql] = [aliased(sql, name) for name, sql in named.items()]
     if isinstance(relation.element, RunValue):
         columns = [exp.Column(this=exp.Star(), table=exp.to_identifier(relation.element.alias))]
     alias = lo.alias("f")
@@ -50,11 +49,9 @@ def first(lo: Lowerer, node: t.First, names: Names, scope: Scope) -> Bound:
         inner = _uncorrelated(relation)
         own, same = _tied(alias, correlated)
         order = exp.Order(expressions=[key.ordered for key in relation.order])
-        number = exp.Window(
-            this=exp.RowNumber(), partition_by=[ours.copy() for ours, _ in correlated], order=order
-        )
-        query = inner.select(*columns, *own, exp.alias_(number, f"place_{alias}", copy=False))
-        here = column(f"place_{alias}", alias).eq(exp.Literal.number(skipped + 1))
+        number = exp.Window(this=exp.RowNumber(), partition_by=[ours for ours, _ in correlated], order=order)
+        query = inner.select(*columns, *own, aliased(number, f"place_{alias}"))
+        here = equals(column(f"place_{alias}", alias), exp.Literal.number(skipped + 1))
         scope.add(query.subquery(alias, copy=False), exp.and_(*same, here, copy=False), "LEFT")
     else:
         if not lo.engine.has_lateral:
@@ -91,7 +88,7 @@ def fold_of(lo: Lowerer, node: t.Fold, names: Names, scope: Scope) -> Bound:
     if isinstance(relation.element, Grouped):
         # Groups are only counted; what they hold has no columns.
         scope_of_groups = Scope()
-        one = relation.select(exp.alias_(exp.Literal.number(1), "one", copy=False))
+        one = relation.select(aliased(exp.Literal.number(1), "one"))
         scope_of_groups.add(one.subquery(lo.alias("t"), copy=False))
         relation = Relation(scope_of_groups, relation.element, [])
     elif relation.groups is not None:
@@ -123,12 +120,12 @@ def _joined(lo: Lowerer, node: t.Fold, relation: Relation, made: Scalar, scope: 
         return None
     alias = lo.alias("n")
     own, same = _tied(alias, correlated)
-    query = alone.select(*own, exp.alias_(made.sql, "value", copy=False))
-    query = query.group_by(*(ours.copy() for ours, _ in correlated), copy=False)
+    query = alone.select(*own, aliased(made.sql, "value"))
+    query = query.group_by(*(ours for ours, _ in correlated), copy=False)
     scope.add(query.subquery(alias, copy=False), exp.and_(*same, copy=False), "LEFT")
     value: Sql = column("value", alias)
     if (none := _OF_NONE.get(node.function)) is not None:
-        value = exp.Coalesce(this=value, expressions=[none.copy()])
+        value = exp.Coalesce(this=value, expressions=[none])
     return Scalar(made.type, value, made.may_be_nan)
 
 
@@ -143,11 +140,11 @@ def top_fold(lo: Lowerer, node: t.Fold) -> exp.Select:
         double = made.type == t.NUMBER and not isinstance(value, exp.Avg | exp.StddevPop)
         query.set(
             "expressions",
-            [exp.alias_(lo.engine.double(value) if double else value, "value", quoted=True, copy=False)],
+            [aliased(lo.engine.double(value) if double else value, "value", quoted=True)],
         )
         return query
     assert isinstance(made, Scalar)
-    return scope.select(exp.alias_(made.sql, "value", quoted=True, copy=False))
+    return scope.select(aliased(made.sql, "value", quoted=True))
 
 
 def whole_list(lo: Lowerer, binding: ListBinding) -> Sql:
@@ -164,7 +161,7 @@ def _some_listed(lo: Lowerer, node: t.Filter, listed: t.Listed, names: Names, sc
         lo.sql(node.condition, {**names, node.variable: lo.bound(each, names, scope)}, scope)
         for each in listed.items
     ]
-    return Scalar(t.BOOLEAN, exp.paren(exp.or_(*conditions, copy=False), copy=False))
+    return Scalar(t.BOOLEAN, exp.Paren(this=exp.or_(*conditions, copy=False)))
 
 
 def _driven(lo: Lowerer, node: t.Node, key: str, names: Names) -> Relation:
@@ -202,11 +199,9 @@ def members(lo: Lowerer, node: t.Node, names: Names, group: Grouped) -> tuple[Bo
 def _tied(alias: str, correlated: Sequence[tuple[exp.Column, Sql]]) -> tuple[list[Sql], list[Sql]]:
     """Columns for what ties a list to the SELECT around it, and the conditions that join a source of them to it."""
     names = [f"of_{alias}_{place}" for place in range(len(correlated))]
-    own: list[Sql] = [
-        exp.alias_(ours.copy(), name, copy=False) for name, (ours, _) in zip(names, correlated, strict=True)
-    ]
+    own: list[Sql] = [aliased(ours, name) for name, (ours, _) in zip(names, correlated, strict=True)]
     same: list[Sql] = [
-        exp.EQ(this=column(name, alias), expression=theirs.copy())
+        exp.EQ(this=column(name, alias), expression=theirs)
         for name, (_, theirs) in zip(names, correlated, strict=True)
     ]
     return own, same
@@ -228,6 +223,6 @@ def _free(query: exp.Select) -> set[str]:
 
 def _uncorrelated(relation: Relation) -> Relation:
     """The relation without what ties it to a SELECT further out."""
-    tied = {exp.EQ(this=ours.copy(), expression=theirs.copy()) for ours, theirs in relation.scope.correlated}
+    tied = {exp.EQ(this=ours, expression=theirs) for ours, theirs in relation.scope.correlated}
     scope = Scope(relation.scope.tables, [each for each in relation.scope.where if each not in tied])
     return Relation(scope, relation.element, relation.order)

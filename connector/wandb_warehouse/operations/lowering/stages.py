@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from sqlglot import exp
 
 from wandb_warehouse.operations import tree as t
+from wandb_warehouse.operations.lowering.building import Sql, aliased, column
 from wandb_warehouse.operations.lowering.coercion import merged
 from wandb_warehouse.operations.lowering.relations import (
     RUN_KEY,
@@ -16,8 +17,6 @@ from wandb_warehouse.operations.lowering.relations import (
     RunValue,
     Scalar,
     Scope,
-    Sql,
-    column,
 )
 from wandb_warehouse.operations.lowering.rows import export, rebuilt
 
@@ -91,12 +90,12 @@ def part(lo: Lowerer, node: t.Slice, names: Names, scope: Scope) -> Relation:
     def before(number: int) -> Sql:
         if number >= 0 or total is None:
             return exp.Literal.number(number)
-        return exp.Sub(this=total.copy(), expression=exp.Literal.number(-number))
+        return exp.Sub(this=total, expression=exp.Literal.number(-number))
 
     if node.start:
-        wrapped.scope.where.append(exp.GT(this=place.copy(), expression=before(node.start)))
+        wrapped.scope.where.append(exp.GT(this=place, expression=before(node.start)))
     if node.stop is not None:
-        wrapped.scope.where.append(exp.LTE(this=place.copy(), expression=before(node.stop)))
+        wrapped.scope.where.append(exp.LTE(this=place, expression=before(node.stop)))
     return wrapped
 
 
@@ -109,15 +108,15 @@ def unique(lo: Lowerer, node: t.Unique, names: Names, scope: Scope) -> Relation:
     groups = [sql for name, sql in named.items() if not name.endswith(("number", "text"))] or list(
         named.values()
     )
-    kept = {name: sql if sql in groups else exp.Min(this=sql.copy()) for name, sql in named.items()}
+    kept = {name: sql if sql in groups else exp.Min(this=sql) for name, sql in named.items()}
     if isinstance(wrapped.element, RunValue):
         groups = [wrapped.element.column(name) for name in RUN_KEY]
         kept = {name: exp.Min(this=wrapped.element.column(name)) for name in named}
         kept |= dict(zip(RUN_KEY, groups, strict=True))
     alias = lo.alias("u")
-    first = exp.alias_(exp.Min(this=place.copy()), f"place_{alias}", copy=False)
-    columns = [exp.alias_(sql.copy(), name, copy=False) for name, sql in kept.items()]
-    query = wrapped.scope.select(*columns, first).group_by(*(each.copy() for each in groups))
+    first = aliased(exp.Min(this=place), f"place_{alias}")
+    columns = [aliased(sql, name) for name, sql in kept.items()]
+    query = wrapped.scope.select(*columns, first).group_by(*(each for each in groups))
     scope.add(query.subquery(alias, copy=False), exp.true() if scope.tables else None)
     element = rebuilt(t.element_of(node.type), scope, alias)
     return Relation(scope, element, [Key(column(f"place_{alias}", alias))])
@@ -143,7 +142,7 @@ def group(lo: Lowerer, node: t.Group, names: Names, scope: Scope) -> Relation:
         groups = [exp.true()]
     key = rebuilt(node.key.type, wrapped.scope, alias, columns=columns, prefix="group_")
     element = Grouped(key, wrapped.element, wrapped)
-    return Relation(wrapped.scope, element, [Key(exp.Min(this=place.copy()))], groups)
+    return Relation(wrapped.scope, element, [Key(exp.Min(this=place))], groups)
 
 
 def wrap(
@@ -163,9 +162,7 @@ def wrap(
     named = {**export(relation.element), **(extra or {}), f"place_{alias}": relation.place()}
     if total:
         named[f"total_{alias}"] = exp.Window(this=exp.Count(this=exp.Star()))
-    columns: list[Sql] = [
-        exp.alias_(sql.copy(), name, quoted=False, copy=False) for name, sql in named.items()
-    ]
+    columns: list[Sql] = [aliased(sql, name) for name, sql in named.items()]
     if isinstance(relation.element, RunValue):
         star = exp.Column(this=exp.Star(), table=exp.to_identifier(relation.element.alias))
         columns = [star, *columns[len(export(relation.element)) :]]
