@@ -4,7 +4,10 @@ Expressions (`resolving`) and MongoDB's filters (`filters`) both become this tre
 (`lowering`). Nodes are compared by identity: a variable is the node that binds it.
 """
 
-from dataclasses import dataclass, field
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field, fields
+from typing import Any
 
 from wandb_warehouse.operations.language.syntax import Span
 
@@ -53,6 +56,8 @@ __all__ = [
     "Written",
     "element_of",
     "list_of",
+    "parts",
+    "uses",
 ]
 
 
@@ -337,3 +342,35 @@ def element_of(type_: Type) -> Type:
 def list_of(element: Type) -> ListType:
     """Type of a list of such elements."""
     return ListType("a list", element)
+
+
+def parts(node: Node) -> Iterator[Node]:
+    """What a node is made of, without the variable it binds."""
+    kind = type(node)
+    if kind not in _PARTS:
+        _PARTS[kind] = [each.name for each in fields(kind) if each.name not in ("type", "span", "variable")]
+    for name in _PARTS[kind]:
+        yield from _nodes(getattr(node, name))
+
+
+_PARTS: dict[type[Node], list[str]] = {}
+
+
+def _nodes(value: Any) -> Iterator[Node]:
+    if isinstance(value, Node):
+        yield value
+    elif isinstance(value, tuple):
+        for each in value:
+            yield from _nodes(each)
+
+
+def uses(root: Node) -> Counter[Node]:
+    """Of each node below another, how many places it stands in."""
+    found: Counter[Node] = Counter()
+    left = [root]
+    while left:
+        for part in parts(left.pop()):
+            found[part] += 1
+            if found[part] == 1:
+                left.append(part)
+    return found

@@ -34,12 +34,15 @@ def _template(dialect: str, template: str) -> Sql:
 class Engine:
     """An engine by its table.
 
-    Every method gives an expression of copies of its arguments. `OperationError` where the table lacks what is asked.
+    `OperationError` where the table lacks what is asked.
     """
 
     def __init__(self, dialect: str) -> None:
         self.dialect = dialect
         self._table = TABLES[dialect]
+        self._failing: list[Sql] = []
+        self.failing: set[int] = set()
+        """Identities of the expressions that may fail when they are computed."""
 
     def _say(self, name: str, *arguments: Sql, what: str = "") -> Sql:
         template = self._table.get(name)
@@ -125,8 +128,13 @@ class Engine:
             witness: something of the row, without which an engine would compute it at once.
         """
         if "refuse" in self._table:
-            return self._say("refuse", text(message))
-        return self._say(f"refuse_{kind}", text(f"{message}: "), witness)
+            return self._fails(self._say("refuse", text(message)))
+        return self._fails(self._say(f"refuse_{kind}", text(f"{message}: "), witness))
+
+    def _fails(self, sql: Sql) -> Sql:
+        self._failing.append(sql)
+        self.failing.add(id(sql))
+        return sql
 
     # Times
 
@@ -140,7 +148,7 @@ class Engine:
 
     def instant(self, milliseconds: Sql) -> Sql:
         """The timestamp of milliseconds since 1970."""
-        return self._say("instant", milliseconds)
+        return self._fails(self._say("instant", milliseconds))
 
     def moment(self, words: Sql) -> Sql:
         """The timestamp that a text with its zone writes."""

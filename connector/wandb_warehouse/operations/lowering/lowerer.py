@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from itertools import count
 from typing import TYPE_CHECKING, cast
 
@@ -13,16 +13,15 @@ from wandb_warehouse.errors import OperationError
 from wandb_warehouse.operations import tree as t
 from wandb_warehouse.operations.lowering.building import (
     Sql,
-    aliased,
     column,
     distinct,
     equals,
-    selected,
     table,
     text,
 )
 from wandb_warehouse.operations.lowering.coercion import json_value
 from wandb_warehouse.operations.lowering.functions import FUNCTIONS
+from wandb_warehouse.operations.lowering.naming import Namer
 from wandb_warehouse.operations.lowering.relations import (
     ROW_KEY,
     RUN_KEY,
@@ -32,6 +31,7 @@ from wandb_warehouse.operations.lowering.relations import (
     DocumentValue,
     Grouped,
     ListBinding,
+    Recalled,
     RecordValue,
     Relation,
     RowValue,
@@ -51,8 +51,8 @@ __all__ = ["Lowerer", "Names"]
 
 Names = Mapping[t.Variable, Bound]
 
-_SMALL = 30
-"""Nodes of a condition that may as well be said again."""
+_WASTE = 90
+"""Nodes that a function may say again before its arguments get names."""
 
 _LISTS: dict[type[t.Node], Callable[..., Relation]] = {**SOURCES, **STAGES}
 
@@ -60,9 +60,11 @@ _LISTS: dict[type[t.Node], Callable[..., Relation]] = {**SOURCES, **STAGES}
 class Lowerer:
     """Lowers the nodes of one statement for one engine."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, root: t.Node) -> None:
         self.engine = engine
         self._numbers: dict[str, count[int]] = {}
+        self._namer = Namer(engine, self.alias)
+        self._uses = t.uses(root)
 
     def alias(self, letter: str) -> str:
         """A new alias."""
@@ -80,8 +82,32 @@ class Lowerer:
             raise self.refuse(f"SQL has no list here, but {node.type}")
         return method(self, node, names, scope or Scope())
 
+    def finished(self, query: exp.Select) -> exp.Select:
+        """A statement that is whole."""
+        return self._namer.finished(query)
+
+    def free(self, sql: Sql) -> frozenset[str]:
+        """Sources that SQL reads and does not make."""
+        return self._namer.free(sql)
+
+    def within(self, relation: Relation, variable: t.Variable, names: Names) -> dict[t.Variable, Bound]:
+        """Names within a function that goes through a list: one more, for the element."""
+        if self._uses[variable] > 1 and relation.groups is None:
+            relation.element = self._namer.named(relation.element, relation.scope)
+        return {**names, variable: relation.element}
+
     def bound(self, node: t.Node, names: Names, scope: Scope) -> Bound:
         """What a node is within a SELECT; what it needs of other tables joins that SELECT."""
+        if self._uses[node] < 2 or not isinstance(node, t.Apply | t.Item):
+            return self._lowered(node, names, scope)
+        known = scope.recalled.get(node)
+        if known is not None and _still_holds(known, names, scope):
+            return known.bound
+        made = self._namer.named(self._lowered(node, names, scope), scope)
+        scope.recalled[node] = Recalled(made, names, tuple(scope.guards))
+        return made
+
+    def _lowered(self, node: t.Node, names: Names, scope: Scope) -> Bound:
         match node:
             case t.Constant(value=value):
                 return self._constant(value)
@@ -90,10 +116,7 @@ class Lowerer:
             case t.Written(text=line):
                 return self.bound(line, names, scope)
             case t.Apply(function=function, arguments=arguments):
-                bounds = [self.bound(each, names, scope) for each in arguments]
-                if function == "if" and node.type == t.VALUE:
-                    bounds[0] = self._hoisted(bounds[0], scope)
-                return self._apply(function, bounds)
+                return self._applied(function, self._arguments(function, arguments, names, scope), scope)
             case t.Attribute(of=of, name=name):
                 return self._attribute(self.bound(of, names, scope), name, node.type)
             case t.Entry(of=of, source=source, key=key):
@@ -146,23 +169,38 @@ class Lowerer:
                 f"{what} holds a null character or half of one, which SQL cannot", "leave it out"
             )
 
+    def _arguments(self, function: str, nodes: Sequence[t.Node], names: Names, scope: Scope) -> list[Bound]:
+        """The arguments of a function: of a choice, each computed only where JavaScript would."""
+        if function not in ("if", "and", "or"):
+            return [self.bound(each, names, scope) for each in nodes]
+        made = [self.bound(nodes[0], names, scope)]
+        assert isinstance(made[0], Scalar)
+        for place, each in enumerate(nodes[1:]):
+            with scope.guarded(made[0].sql, holds=function != "or" and place == 0):
+                made.append(self.bound(each, names, scope))
+        return made
+
+    def _applied(self, function: str, arguments: list[Bound], scope: Scope) -> Bound:
+        """What a function gives; its longest arguments have names where it says them again and again."""
+        sizes = [self._namer.size(each) for each in arguments]
+        made = self._apply(function, arguments)
+        places = sorted(range(len(arguments)), key=lambda place: -sizes[place])
+        if function == "if":
+            places = [0, *(place for place in places if place)]
+        for place in places:
+            if self._namer.size(made) - sum(sizes) <= _WASTE:
+                break
+            arguments[place] = self._namer.named(arguments[place], scope)
+            size = self._namer.size(arguments[place])
+            if size < sizes[place]:
+                sizes[place], made = size, self._apply(function, arguments)
+        return made
+
     def _apply(self, function: str, arguments: list[Bound]) -> Bound:
         made = FUNCTIONS[function](self.engine, *arguments)
         return (
             Scalar(t.BOOLEAN, cast("Sql", made)) if isinstance(made, exp.Expression) else cast("Bound", made)
         )
-
-    def _hoisted(self, condition: Bound, scope: Scope) -> Bound:
-        """A condition as a column: a value of four parts asks for it four times, and one within another sixteen."""
-        if not isinstance(condition, Scalar) or not scope.tables or not self.engine.has_lateral:
-            return condition
-        if len(list(condition.sql.walk())) < _SMALL:
-            return condition
-        alias = self.alias("v")
-        query = selected(aliased(condition.sql, "holds"))
-        name = exp.TableAlias(this=exp.to_identifier(alias))
-        scope.add(exp.Lateral(this=query.subquery(copy=False), alias=name))
-        return Scalar(t.BOOLEAN, column("holds", alias))
 
     def _attribute(self, of: Bound, name: str, type_: t.Type) -> Bound:
         match of:
@@ -243,6 +281,14 @@ class Lowerer:
         if json is None:
             raise self.refuse("only a value has something within")
         return json_value(self.engine, self.engine.item(json, path))
+
+
+def _still_holds(known: Recalled, names: Names, scope: Scope) -> bool:
+    """Whether what was lowered once would be lowered to the same now."""
+    same = len(known.names) == len(names) and all(
+        names.get(name) is bound for name, bound in known.names.items()
+    )
+    return same and tuple(scope.guards[: len(known.guards)]) == known.guards
 
 
 def _leaf(

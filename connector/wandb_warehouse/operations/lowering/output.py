@@ -63,10 +63,10 @@ class Shown:
 
 def shown(node: t.Node, engine: Engine) -> Shown:
     """The SELECT of what a statement shows, for an engine."""
-    lowerer = Lowerer(engine)
+    lowerer = Lowerer(engine, node)
     is_text = _is_effect(node)
     if isinstance(node, t.Fold) and isinstance(node.of.type, t.ListType):
-        return Shown(top_fold(lowerer, node), is_text, (False,))
+        return Shown(lowerer.finished(top_fold(lowerer, node)), is_text, (False,))
     if isinstance(node, t.First) and node.type in (t.RUN, t.ARTIFACT, t.ROW):
         # One element is a list of at most one: where there is none, there is no row.
         relation, skipped = first_of(lowerer, node, {})
@@ -80,7 +80,7 @@ def shown(node: t.Node, engine: Engine) -> Shown:
         scope = Scope()
         columns = columns_of(lowerer, lowerer.bound(node, {}, scope))
         query = scope.select(*(each.sql for each in columns))
-    return Shown(query, is_text, tuple(each.is_json for each in columns))
+    return Shown(lowerer.finished(query), is_text, tuple(each.is_json for each in columns))
 
 
 def _is_effect(node: t.Node) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -10,7 +11,7 @@ from sqlglot import exp
 from wandb_warehouse.operations.lowering.building import Sql, aliased, column, selected
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from wandb_warehouse.operations import tree as t
 
@@ -24,8 +25,10 @@ __all__ = [
     "Bound",
     "DocumentValue",
     "Grouped",
+    "Guard",
     "Key",
     "ListBinding",
+    "Recalled",
     "RecordValue",
     "Relation",
     "RowValue",
@@ -174,6 +177,25 @@ class Key:
 
 
 @dataclass(eq=False)
+class Guard:
+    """A condition that must hold, or must not, for what is lowered now to be computed."""
+
+    condition: Sql
+    holds: bool = True
+    column: Sql | None = None
+    """Whether this and those before it are met, once that is asked for."""
+
+
+@dataclass(frozen=True)
+class Recalled:
+    """What a node was lowered to: with which names, and under which conditions."""
+
+    bound: Bound
+    names: Mapping[t.Variable, Bound]
+    guards: tuple[Guard, ...]
+
+
+@dataclass(eq=False)
 class Scope:
     """The FROM and WHERE of one SELECT, as they grow."""
 
@@ -184,6 +206,25 @@ class Scope:
     """Columns that must equal something of a SELECT further out."""
     leaves: dict[tuple[str, str, str], str] = field(default_factory=dict)
     firsts: dict[t.Node, Bound] = field(default_factory=dict)
+    recalled: dict[t.Node, Recalled] = field(default_factory=dict)
+    """Nodes that are asked for more than once."""
+    guards: list[Guard] = field(default_factory=list)
+    grouped: bool = False
+    """Whether it has a GROUP BY, and what is lowered now is of a group, not of one of its members."""
+
+    @contextmanager
+    def guarded(self, condition: Sql, *, holds: bool = True) -> Iterator[None]:
+        """Lower what is computed only where a condition holds."""
+        self.guards.append(Guard(condition, holds))
+        yield
+        self.guards.pop()
+
+    @contextmanager
+    def of_members(self) -> Iterator[None]:
+        """Lower what is of each member of a group."""
+        grouped, self.grouped = self.grouped, False
+        yield
+        self.grouped = grouped
 
     @property
     def aliases(self) -> set[str]:
@@ -208,10 +249,11 @@ class Scope:
         for place, (source, on, how) in enumerate(self.tables):
             if place == 0:
                 query = query.from_(source, copy=False)
-            elif on is None:
-                query = query.join(source, join_type="CROSS", copy=False)
-            else:
-                query = query.join(source, on=on, join_type=how, copy=False)
+                continue
+            kind = {"LEFT": {"side": "LEFT"}, "INNER": {"kind": "INNER"}}.get(how, {})
+            query.append(
+                "joins", exp.Join(this=source, on=on, **(kind if on is not None else {"kind": "CROSS"}))
+            )
         return query.where(*self.where, copy=False) if self.where else query
 
 

@@ -12,6 +12,7 @@ from wandb_warehouse.operations.lowering.folding import chain, driving_key, fold
 from wandb_warehouse.operations.lowering.relations import (
     Bound,
     Grouped,
+    Guard,
     ListBinding,
     Relation,
     RunValue,
@@ -43,9 +44,9 @@ def first(lo: Lowerer, node: t.First, names: Names, scope: Scope) -> Bound:
         columns = [exp.Column(this=exp.Star(), table=exp.to_identifier(relation.element.alias))]
     alias = lo.alias("f")
     correlated = relation.scope.correlated
-    if not _free(relation.select(*columns)):
+    if not lo.free(relation.select(*columns)):
         scope.add(one_of(relation, columns, skipped).subquery(alias, copy=False), exp.true(), "LEFT")
-    elif correlated and not _free(_uncorrelated(relation).select(*columns)):
+    elif correlated and not lo.free(_uncorrelated(relation).select(*columns)):
         inner = _uncorrelated(relation)
         own, same = _tied(alias, correlated)
         order = exp.Order(expressions=[key.ordered for key in relation.order])
@@ -81,7 +82,8 @@ def fold_of(lo: Lowerer, node: t.Fold, names: Names, scope: Scope) -> Bound:
         return _some_listed(lo, node.of, node.of.of, names, scope)
     group = chain(node.of)
     if group is not None and isinstance(found := names.get(group), Grouped):
-        element, conditions = members(lo, node.of, names, found)
+        with found.relation.scope.of_members():
+            element, conditions = members(lo, node.of, names, found)
         return fold(lo.engine, node, element, [], conditions)
     key = driving_key(node)
     relation = _driven(lo, node.of, key, names) if key else lo.relation(node.of, names)
@@ -114,9 +116,9 @@ def _joined(lo: Lowerer, node: t.Fold, relation: Relation, made: Scalar, scope: 
     Every engine can do that. Subqueries that refer to the SELECT around them are not allowed everywhere.
     """
     correlated = relation.scope.correlated
-    theirs = {each.table for _, outer in correlated for each in outer.find_all(exp.Column)}
+    theirs = {name for _, outer in correlated for name in lo.free(outer)}
     alone = _uncorrelated(relation)
-    if not correlated or not theirs <= scope.aliases or _free(alone.select(made.sql)):
+    if not correlated or not theirs <= scope.aliases or lo.free(alone.select(made.sql)):
         return None
     alias = lo.alias("n")
     own, same = _tied(alias, correlated)
@@ -171,12 +173,14 @@ def _driven(lo: Lowerer, node: t.Node, key: str, names: Names) -> Relation:
             return history(lo, node, names, Scope(), key)
         case t.Filter(of=of, variable=variable, condition=condition):
             relation = _driven(lo, of, key, names)
-            inner = {**names, variable: relation.element}
-            relation.scope.where.append(lo.sql(condition, inner, relation.scope))
+            inner = lo.within(relation, variable, names)
+            condition_sql = lo.sql(condition, inner, relation.scope)
+            relation.scope.where.append(condition_sql)
+            relation.scope.guards.append(Guard(condition_sql))
             return relation
         case t.Each(of=of, variable=variable, body=body):
             relation = _driven(lo, of, key, names)
-            element = lo.bound(body, {**names, variable: relation.element}, relation.scope)
+            element = lo.bound(body, lo.within(relation, variable, names), relation.scope)
             return Relation(relation.scope, element, relation.order)
         case _:
             raise lo.refuse("no history")
@@ -209,16 +213,8 @@ def _tied(alias: str, correlated: Sequence[tuple[exp.Column, Sql]]) -> tuple[lis
 
 def one_of(relation: Relation, columns: list[Sql], skipped: int) -> exp.Select:
     """The SELECT of one element, and how many before it are skipped."""
-    query = relation.select(*columns, ordered=True).limit(1, copy=False)
-    return query.offset(skipped, copy=False) if skipped else query
-
-
-def _free(query: exp.Select) -> set[str]:
-    """Aliases that a query reads and does not make."""
-    made = {
-        each.alias_or_name for kind in (exp.Table, exp.Subquery, exp.Lateral) for each in query.find_all(kind)
-    }
-    return {each.table for each in query.find_all(exp.Column) if each.table} - made
+    query = relation.select(*columns, ordered=True).limit(exp.Literal.number(1), copy=False)
+    return query.offset(exp.Literal.number(skipped), copy=False) if skipped else query
 
 
 def _uncorrelated(relation: Relation) -> Relation:

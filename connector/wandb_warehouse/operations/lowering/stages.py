@@ -12,6 +12,7 @@ from wandb_warehouse.operations.lowering.coercion import merged
 from wandb_warehouse.operations.lowering.relations import (
     RUN_KEY,
     Grouped,
+    Guard,
     Key,
     Relation,
     RunValue,
@@ -31,15 +32,19 @@ __all__ = ["STAGES", "wrap"]
 def filtered(lo: Lowerer, node: t.Filter, names: Names, scope: Scope) -> Relation:
     """The elements for which a condition holds: a WHERE, of groups a HAVING."""
     relation = lo.relation(node.of, names, scope)
-    condition = lo.sql(node.condition, {**names, node.variable: relation.element}, relation.scope)
-    (relation.scope.where if relation.groups is None else relation.having).append(condition)
+    condition = lo.sql(node.condition, lo.within(relation, node.variable, names), relation.scope)
+    if relation.groups is None:
+        relation.scope.where.append(condition)
+        relation.scope.guards.append(Guard(condition))
+    else:
+        relation.having.append(condition)
     return relation
 
 
 def mapped(lo: Lowerer, node: t.Each, names: Names, scope: Scope) -> Relation:
     """What a body makes of each element: no clause changes, only what an element is."""
     relation = lo.relation(node.of, names, scope)
-    inner = {**names, node.variable: relation.element}
+    inner = lo.within(relation, node.variable, names)
     element = lo.bound(node.body, inner, relation.scope)
     return Relation(relation.scope, element, relation.order, relation.groups, relation.having)
 
@@ -50,7 +55,7 @@ def flat(lo: Lowerer, node: t.Flat, names: Names, scope: Scope) -> Relation:
     if outer.groups is not None:
         raise lo.refuse("lists within groups cannot be flattened", "flatten before groupBy")
     known = len(outer.scope.correlated)
-    inner = lo.relation(node.body, {**names, node.variable: outer.element}, outer.scope)
+    inner = lo.relation(node.body, lo.within(outer, node.variable, names), outer.scope)
     if inner.scope is not outer.scope:
         raise lo.refuse("a list of a part of each element cannot be flattened", "take the part after flatten")
     del inner.scope.correlated[known:]
@@ -60,7 +65,7 @@ def flat(lo: Lowerer, node: t.Flat, names: Names, scope: Scope) -> Relation:
 def sort(lo: Lowerer, node: t.Sort, names: Names, scope: Scope) -> Relation:
     """The elements by keys, then as they were: JavaScript sorts are stable."""
     relation = lo.relation(node.of, names, scope)
-    inner = {**names, node.variable: relation.element}
+    inner = lo.within(relation, node.variable, names)
     keys = []
     for key, descending in node.keys:
         bound = lo.bound(key, inner, relation.scope)
@@ -125,7 +130,7 @@ def unique(lo: Lowerer, node: t.Unique, names: Names, scope: Scope) -> Relation:
 def group(lo: Lowerer, node: t.Group, names: Names, scope: Scope) -> Relation:
     """A GROUP BY; groups come in the order in which their keys first occur."""
     relation = lo.relation(node.of, names, Scope())
-    key = merged(lo.bound(node.key, {**names, node.variable: relation.element}, relation.scope))
+    key = merged(lo.bound(node.key, lo.within(relation, node.variable, names), relation.scope))
     if isinstance(key, Scalar) and key.may_be_nan:
         key = Scalar(key.type, lo.engine.without_nan(key.sql))
     extra = {f"group_{name}": sql for name, sql in export(key).items()}
@@ -142,6 +147,7 @@ def group(lo: Lowerer, node: t.Group, names: Names, scope: Scope) -> Relation:
         groups = [exp.true()]
     key = rebuilt(node.key.type, wrapped.scope, alias, columns=columns, prefix="group_")
     element = Grouped(key, wrapped.element, wrapped)
+    wrapped.scope.grouped = True
     return Relation(wrapped.scope, element, [Key(exp.Min(this=place))], groups)
 
 
