@@ -53,6 +53,7 @@ __all__ = [
     "Type",
     "Unique",
     "Variable",
+    "Variables",
     "Written",
     "element_of",
     "list_of",
@@ -365,12 +366,27 @@ def _nodes(value: Any) -> Iterator[Node]:
 
 
 def uses(root: Node) -> Counter[Node]:
-    """Of each node below another, how many places it stands in."""
+    """Of each node below another, how many places it stands in; what is done for several constants stands in two."""
     found: Counter[Node] = Counter()
-    left = [root]
+    left = [(root, 1)]
     while left:
-        for part in parts(left.pop()):
-            found[part] += 1
-            if found[part] == 1:
-                left.append(part)
+        node, times = left.pop()
+        listed = isinstance(node, Filter) and isinstance(node.of, Listed)
+        for part in parts(node):
+            many = 2 if listed else times
+            if found[part] < many:
+                left.append((part, many))
+            found[part] += many
     return found
+
+
+class Variables(dict[Node, frozenset[Variable]]):
+    """Of each node that is asked for, the variables that it reads and does not bind."""
+
+    def __missing__(self, node: Node) -> frozenset[Variable]:
+        found = frozenset((node,)) if isinstance(node, Variable) else frozenset()
+        for part in parts(node):
+            found |= self[part]
+        bound = getattr(node, "variable", None)
+        self[node] = found - {bound} if bound in found else found
+        return self[node]

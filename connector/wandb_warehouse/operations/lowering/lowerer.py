@@ -20,6 +20,7 @@ from wandb_warehouse.operations.lowering.building import (
     text,
 )
 from wandb_warehouse.operations.lowering.coercion import json_value
+from wandb_warehouse.operations.lowering.common import Common, common_list, common_value
 from wandb_warehouse.operations.lowering.functions import FUNCTIONS
 from wandb_warehouse.operations.lowering.naming import Namer
 from wandb_warehouse.operations.lowering.relations import (
@@ -30,6 +31,7 @@ from wandb_warehouse.operations.lowering.relations import (
     Bound,
     DocumentValue,
     Grouped,
+    Guard,
     ListBinding,
     Recalled,
     RecordValue,
@@ -65,6 +67,10 @@ class Lowerer:
         self._numbers: dict[str, count[int]] = {}
         self._namer = Namer(engine, self.alias)
         self._uses = t.uses(root)
+        self._variables = t.Variables()
+        self._open: list[Scope] = []
+        """The SELECTs in which something is being lowered, the innermost last."""
+        self.common = Common(self.alias)
 
     def alias(self, letter: str) -> str:
         """A new alias."""
@@ -80,11 +86,25 @@ class Lowerer:
         method = _LISTS.get(type(node))
         if method is None:
             raise self.refuse(f"SQL has no list here, but {node.type}")
+        if type(node) in STAGES and self.is_common(node):
+            return common_list(self, node, method, names, scope or Scope())
         return method(self, node, names, scope or Scope())
 
     def finished(self, query: exp.Select) -> exp.Select:
         """A statement that is whole."""
-        return self._namer.finished(query)
+        return self.common.added(self._namer.finished(query), self._namer.finished)
+
+    def is_common(self, node: t.Node) -> bool:
+        """Whether a node stands in several places, and is the same in each."""
+        return self._uses[node] > 1 and not self._variables[node]
+
+    def size(self, bound: Bound) -> int:
+        """How many nodes of SQL an element is."""
+        return self._namer.size(bound)
+
+    def length(self, sql: Sql) -> int:
+        """How many nodes SQL is."""
+        return self._namer.length(sql)
 
     def free(self, sql: Sql) -> frozenset[str]:
         """Sources that SQL reads and does not make."""
@@ -98,14 +118,44 @@ class Lowerer:
 
     def bound(self, node: t.Node, names: Names, scope: Scope) -> Bound:
         """What a node is within a SELECT; what it needs of other tables joins that SELECT."""
-        if self._uses[node] < 2 or not isinstance(node, t.Apply | t.Item):
-            return self._lowered(node, names, scope)
-        known = scope.recalled.get(node)
-        if known is not None and _still_holds(known, names, scope):
-            return known.bound
-        made = self._namer.named(self._lowered(node, names, scope), scope)
-        scope.recalled[node] = Recalled(made, names, tuple(scope.guards))
+        if self._uses[node] < 2 or not isinstance(node, t.Apply | t.Item | t.Fold):
+            return self.inside(node, names, scope)
+        if (known := self.recalled(node, names, scope)) is not None:
+            return known
+        if node in self.common.values and not scope.grouped:
+            return common_value(self, node, names, scope)
+        made = self.inside(node, names, scope)
+        if self.is_common(node) and isinstance(node, t.Apply) and self._namer.is_long(made):
+            self.common.values.add(node)
+        made = self._namer.named(made, scope)
+        self.remember(node, made, names, scope, guards=scope.guards)
         return made
+
+    def inside(self, node: t.Node, names: Names, scope: Scope) -> Bound:
+        """What a node is within a SELECT, lowered anew."""
+        self._open.append(scope)
+        try:
+            return self._lowered(node, names, scope)
+        finally:
+            self._open.pop()
+
+    def recalled(self, node: t.Node, names: Names, here: Scope) -> Bound | None:
+        """What a node was lowered to before, in a SELECT or in one around it that the node depends on anyway."""
+        depends = bool(self._variables[node]) and not isinstance(node, t.First)
+        for scope in (here, *(reversed(self._open) if depends else ())):
+            known: Recalled | None = scope.recalled.get(node)
+            usable = not scope.grouped or (scope is here and known is not None and known.grouped)
+            if known is not None and usable and known.holds(names, scope.guards):
+                return known.bound
+        return None
+
+    def remember(
+        self, node: t.Node, made: Bound, names: Names, scope: Scope, *, guards: Sequence[Guard] = ()
+    ) -> None:
+        """Keep what a node was lowered to."""
+        variables = {variable: names.get(variable) for variable in self._variables[node]}
+        grouped = scope.grouped or isinstance(node, t.First)
+        scope.recalled[node] = Recalled(made, variables, tuple(guards), grouped)
 
     def _lowered(self, node: t.Node, names: Names, scope: Scope) -> Bound:
         match node:
@@ -281,14 +331,6 @@ class Lowerer:
         if json is None:
             raise self.refuse("only a value has something within")
         return json_value(self.engine, self.engine.item(json, path))
-
-
-def _still_holds(known: Recalled, names: Names, scope: Scope) -> bool:
-    """Whether what was lowered once would be lowered to the same now."""
-    same = len(known.names) == len(names) and all(
-        names.get(name) is bound for name, bound in known.names.items()
-    )
-    return same and tuple(scope.guards[: len(known.guards)]) == known.guards
 
 
 def _leaf(

@@ -74,6 +74,21 @@ class Namer:
             case _:
                 return 0
 
+    def is_long(self, bound: Bound) -> bool:
+        """Whether a scalar or a value is said once where that can be, and never fails."""
+        match bound:
+            case Scalar(sql=sql):
+                parts = [sql]
+            case Value(kind, number, words, json):
+                parts = [kind, number, words, json]
+            case _:
+                return False
+        return self.size(bound) >= LONG and not any(self._facts(part).fails for part in parts)
+
+    def length(self, sql: Sql) -> int:
+        """How many nodes SQL is."""
+        return self._facts(sql).size
+
     def free(self, sql: Sql) -> frozenset[str]:
         """Sources that SQL reads and does not make."""
         facts = self._facts(sql)
@@ -120,7 +135,9 @@ class Namer:
 
     def _columns(self, parts: Mapping[str, Sql], scope: Scope) -> dict[str, Sql]:
         """Parts with names for those that are long and can be computed beside the SELECT's sources."""
-        if not scope.tables or scope.grouped or not self._engine.has_lateral:
+        if scope.grouped or not self._engine.has_lateral:
+            return dict(parts)
+        if not scope.tables and any(self.free(sql) for sql in parts.values()):
             return dict(parts)
         facts = {name: self._facts(sql) for name, sql in parts.items()}
         long = [name for name, each in facts.items() if each.size > _SHORT and not each.aggregates]
@@ -142,6 +159,7 @@ class Namer:
         alias = self._alias("v")
         query = selected(*(aliased(sql, name) for name, sql in parts.items()))
         table = exp.TableAlias(this=exp.to_identifier(alias))
+        scope.start()
         scope.add(exp.Lateral(this=query.subquery(copy=False), alias=table))
         self._made.append(alias)
         return alias

@@ -142,6 +142,8 @@ class Grouped:
     key: Bound
     member: Bound
     relation: Relation
+    folds: Mapping[t.Node, Bound] = field(default_factory=dict)
+    """Aggregates that are columns already; no others are asked for then."""
 
 
 @dataclass(frozen=True)
@@ -188,11 +190,18 @@ class Guard:
 
 @dataclass(frozen=True)
 class Recalled:
-    """What a node was lowered to: with which names, and under which conditions."""
+    """What a node was lowered to: with what its variables were, and under which conditions."""
 
     bound: Bound
-    names: Mapping[t.Variable, Bound]
+    variables: Mapping[t.Variable, Bound | None]
     guards: tuple[Guard, ...]
+    grouped: bool
+    """Whether it stands in a SELECT with a GROUP BY, too."""
+
+    def holds(self, names: Mapping[t.Variable, Bound], guards: Sequence[Guard]) -> bool:
+        """Whether it would be lowered to the same with these names, under these conditions."""
+        same = all(names.get(variable) is bound for variable, bound in self.variables.items())
+        return same and tuple(guards[: len(self.guards)]) == self.guards
 
 
 @dataclass(eq=False)
@@ -205,7 +214,6 @@ class Scope:
     correlated: list[tuple[exp.Column, Sql]] = field(default_factory=list)
     """Columns that must equal something of a SELECT further out."""
     leaves: dict[tuple[str, str, str], str] = field(default_factory=dict)
-    firsts: dict[t.Node, Bound] = field(default_factory=dict)
     recalled: dict[t.Node, Recalled] = field(default_factory=dict)
     """Nodes that are asked for more than once."""
     guards: list[Guard] = field(default_factory=list)
@@ -238,10 +246,14 @@ class Scope:
             if on is not None:
                 self.where.append(on)
         else:
-            if not self.tables:
-                one = selected(aliased(exp.Literal.number(1), "one"))
-                self.tables.append((one.subquery("one_row", copy=False), None, ""))
+            self.start()
             self.tables.append((source, on, how))
+
+    def start(self) -> None:
+        """Begin with one row, where there is no source yet."""
+        if not self.tables:
+            one = selected(aliased(exp.Literal.number(1), "one"))
+            self.tables.append((one.subquery("one_row", copy=False), None, ""))
 
     def select(self, *columns: Sql) -> exp.Select:
         """The SELECT of these columns."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from sqlglot import exp
 
 from wandb_warehouse.operations import tree as t
-from wandb_warehouse.operations.lowering.building import Sql, aliased, column, equals
+from wandb_warehouse.operations.lowering.building import Sql, aliased, column, equals, selected
 from wandb_warehouse.operations.lowering.folding import chain, driving_key, fold
 from wandb_warehouse.operations.lowering.relations import (
     Bound,
@@ -19,9 +19,8 @@ from wandb_warehouse.operations.lowering.relations import (
     Scalar,
     Scope,
 )
-from wandb_warehouse.operations.lowering.rows import export, rebuilt
+from wandb_warehouse.operations.lowering.rows import export, rebuilt, wrap
 from wandb_warehouse.operations.lowering.sources import history
-from wandb_warehouse.operations.lowering.stages import wrap
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -33,8 +32,12 @@ __all__ = ["first", "first_of", "fold_of", "one_of", "top_fold", "whole_list"]
 
 def first(lo: Lowerer, node: t.First, names: Names, scope: Scope) -> Bound:
     """The element at a place of a list, joined to the SELECT that needs it; all missing where there is none."""
-    if node in scope.firsts:
-        return scope.firsts[node]
+    if (known := lo.recalled(node, names, scope)) is not None:
+        return known
+    if node in lo.common:
+        alias = lo.alias("f")
+        scope.add(lo.common.source(node, alias), exp.true(), "LEFT")
+        return _found(lo, node, alias, names, scope)
     relation, skipped = first_of(lo, node, names)
     if relation.groups is not None or isinstance(relation.element, ListBinding):
         raise lo.refuse("one group cannot be taken out", "map the groups to records first")
@@ -45,7 +48,13 @@ def first(lo: Lowerer, node: t.First, names: Names, scope: Scope) -> Bound:
     alias = lo.alias("f")
     correlated = relation.scope.correlated
     if not lo.free(relation.select(*columns)):
-        scope.add(one_of(relation, columns, skipped).subquery(alias, copy=False), exp.true(), "LEFT")
+        query = one_of(relation, columns, skipped)
+        if lo.is_common(node):
+            lo.common.add(node, query)
+            source: Sql = lo.common.source(node, alias)
+        else:
+            source = query.subquery(alias, copy=False)
+        scope.add(source, exp.true(), "LEFT")
     elif correlated and not lo.free(_uncorrelated(relation).select(*columns)):
         inner = _uncorrelated(relation)
         own, same = _tied(alias, correlated)
@@ -62,8 +71,12 @@ def first(lo: Lowerer, node: t.First, names: Names, scope: Scope) -> Bound:
             this=query.subquery(copy=False), alias=exp.TableAlias(this=exp.to_identifier(alias))
         )
         scope.add(lateral, exp.true(), "LEFT")
+    return _found(lo, node, alias, names, scope)
+
+
+def _found(lo: Lowerer, node: t.First, alias: str, names: Names, scope: Scope) -> Bound:
     found = rebuilt(node.type, scope, alias)
-    scope.firsts[node] = found
+    lo.remember(node, found, names, scope)
     return found
 
 
@@ -82,9 +95,13 @@ def fold_of(lo: Lowerer, node: t.Fold, names: Names, scope: Scope) -> Bound:
         return _some_listed(lo, node.of, node.of.of, names, scope)
     group = chain(node.of)
     if group is not None and isinstance(found := names.get(group), Grouped):
+        if node in found.folds:
+            return found.folds[node]
         with found.relation.scope.of_members():
             element, conditions = members(lo, node.of, names, found)
         return fold(lo.engine, node, element, [], conditions)
+    if node in lo.common:
+        return lo.common.scalars[node]
     key = driving_key(node)
     relation = _driven(lo, node.of, key, names) if key else lo.relation(node.of, names)
     if isinstance(relation.element, Grouped):
@@ -99,7 +116,14 @@ def fold_of(lo: Lowerer, node: t.Fold, names: Names, scope: Scope) -> Bound:
     if (joined := _joined(lo, node, relation, made, scope)) is not None:
         return joined
     query = relation.select(made.sql)
-    return Scalar(made.type, query.subquery(copy=False), made.may_be_nan)
+    if lo.is_common(node):
+        lo.common.add(node, relation.select(aliased(made.sql, "value")))
+        alias = lo.alias("n")
+        query = selected(column("value", alias)).from_(lo.common.source(node, alias), copy=False)
+    value = Scalar(made.type, query.subquery(copy=False), made.may_be_nan)
+    if node in lo.common:
+        lo.common.scalars[node] = value
+    return value
 
 
 _OF_NONE: dict[str, Sql] = {

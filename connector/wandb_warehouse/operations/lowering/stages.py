@@ -9,9 +9,9 @@ from sqlglot import exp
 from wandb_warehouse.operations import tree as t
 from wandb_warehouse.operations.lowering.building import Sql, aliased, column
 from wandb_warehouse.operations.lowering.coercion import merged
+from wandb_warehouse.operations.lowering.groups import apart, group
 from wandb_warehouse.operations.lowering.relations import (
     RUN_KEY,
-    Grouped,
     Guard,
     Key,
     Relation,
@@ -19,14 +19,17 @@ from wandb_warehouse.operations.lowering.relations import (
     Scalar,
     Scope,
 )
-from wandb_warehouse.operations.lowering.rows import export, rebuilt
+from wandb_warehouse.operations.lowering.rows import export, rebuilt, wrap
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
     from wandb_warehouse.operations.lowering.lowerer import Lowerer, Names
 
-__all__ = ["STAGES", "wrap"]
+__all__ = ["STAGES"]
+
+_LONG = 300
+"""Nodes of what a body makes of a group before the groups stand in a SELECT of their own."""
 
 
 def filtered(lo: Lowerer, node: t.Filter, names: Names, scope: Scope) -> Relation:
@@ -46,6 +49,9 @@ def mapped(lo: Lowerer, node: t.Each, names: Names, scope: Scope) -> Relation:
     relation = lo.relation(node.of, names, scope)
     inner = lo.within(relation, node.variable, names)
     element = lo.bound(node.body, inner, relation.scope)
+    if relation.groups is not None and lo.size(element) > _LONG:
+        relation = apart(lo, relation, node, names)
+        element = lo.bound(node.body, {**names, node.variable: relation.element}, relation.scope)
     return Relation(relation.scope, element, relation.order, relation.groups, relation.having)
 
 
@@ -125,61 +131,6 @@ def unique(lo: Lowerer, node: t.Unique, names: Names, scope: Scope) -> Relation:
     scope.add(query.subquery(alias, copy=False), exp.true() if scope.tables else None)
     element = rebuilt(t.element_of(node.type), scope, alias)
     return Relation(scope, element, [Key(column(f"place_{alias}", alias))])
-
-
-def group(lo: Lowerer, node: t.Group, names: Names, scope: Scope) -> Relation:
-    """A GROUP BY; groups come in the order in which their keys first occur."""
-    relation = lo.relation(node.of, names, Scope())
-    key = merged(lo.bound(node.key, lo.within(relation, node.variable, names), relation.scope))
-    if isinstance(key, Scalar) and key.may_be_nan:
-        key = Scalar(key.type, lo.engine.without_nan(key.sql))
-    extra = {f"group_{name}": sql for name, sql in export(key).items()}
-    wrapped, place, _, alias = wrap(lo, relation, node.of.type, scope, extra=extra)
-    groups: list[Sql] = []
-    columns: dict[str, Sql] = {}
-    for name in extra:
-        sql = column(name, alias)
-        # Of a value's four parts two tell it from others; the other two follow from them.
-        follows = name.endswith(("_number", "_text")) and f"{name.rpartition('_')[0]}_kind" in extra
-        columns[name] = exp.Min(this=sql) if follows else sql
-        groups += [] if follows else [sql]
-    if not groups:
-        groups = [exp.true()]
-    key = rebuilt(node.key.type, wrapped.scope, alias, columns=columns, prefix="group_")
-    element = Grouped(key, wrapped.element, wrapped)
-    wrapped.scope.grouped = True
-    return Relation(wrapped.scope, element, [Key(exp.Min(this=place))], groups)
-
-
-def wrap(
-    lo: Lowerer,
-    relation: Relation,
-    type_: t.Type,
-    scope: Scope,
-    *,
-    extra: Mapping[str, Sql] | None = None,
-    total: bool = False,
-) -> tuple[Relation, Sql, Sql | None, str]:
-    """A relation as a source of a SELECT around it, and its alias.
-
-    Between them the columns of each element's place, and of how many elements there are.
-    """
-    alias = lo.alias("t")
-    named = {**export(relation.element), **(extra or {}), f"place_{alias}": relation.place()}
-    if total:
-        named[f"total_{alias}"] = exp.Window(this=exp.Count(this=exp.Star()))
-    columns: list[Sql] = [aliased(sql, name) for name, sql in named.items()]
-    if isinstance(relation.element, RunValue):
-        star = exp.Column(this=exp.Star(), table=exp.to_identifier(relation.element.alias))
-        columns = [star, *columns[len(export(relation.element)) :]]
-    correlated = bool(relation.scope.correlated)
-    query = relation.select(*columns).subquery(alias, copy=False)
-    on = exp.true() if scope.tables else None
-    scope.add(query if not (correlated and scope.tables) else exp.Lateral(this=query), on)
-    element = rebuilt(t.element_of(type_), scope, alias)
-    place = column(f"place_{alias}", alias)
-    size = column(f"total_{alias}", alias) if total else None
-    return Relation(scope, element, [Key(place)]), place, size, alias
 
 
 STAGES: dict[type[t.Node], Callable[..., Relation]] = {
