@@ -69,6 +69,11 @@ class Engine:
         """Whether a source may refer to those before it."""
         return "lateral" in self._table
 
+    @property
+    def nests_lateral(self) -> bool:
+        """Whether a subquery within such a source may, too."""
+        return self._table.get("lateral") == "nested"
+
     def unknown(self, what: str) -> OperationError:
         """The error for what this engine cannot say."""
         return OperationError(f"{what} cannot be said in {self.dialect}", mend="compile it for duckdb")

@@ -33,6 +33,9 @@ LONG = 30
 _SHORT = 8
 """Nodes of a value's kind, number, text or JSON that is said again though the others have names."""
 
+_QUERY = 60
+"""Nodes that a SELECT counts for: engines plan each of them anew, with what is around it."""
+
 _ANONYMOUS_AGGREGATES = ("STRING_AGG", "LISTAGG")
 
 _NONE: frozenset[str] = frozenset()
@@ -42,11 +45,13 @@ class _Facts(NamedTuple):
     """What is known of a part of SQL."""
 
     size: int
-    """Its nodes, as often as they are said."""
+    """Its nodes, as often as they are said; more for what costs an engine more."""
     fails: bool
     """Whether it holds what fails when it is computed."""
     aggregates: bool
     """Whether it is made of several rows of its SELECT."""
+    reaches_out: bool
+    """Whether a SELECT within it reads sources around that SELECT."""
     reads: frozenset[str]
     """Sources whose columns it reads."""
     makes: frozenset[str]
@@ -140,7 +145,7 @@ class Namer:
         if not scope.tables and any(self.free(sql) for sql in parts.values()):
             return dict(parts)
         facts = {name: self._facts(sql) for name, sql in parts.items()}
-        long = [name for name, each in facts.items() if each.size > _SHORT and not each.aggregates]
+        long = [name for name, each in facts.items() if each.size > _SHORT and self._fits(each)]
         where: Sql | None = None
         if any(facts[name].fails for name in long):
             where, known = self._reached(scope)
@@ -164,6 +169,10 @@ class Namer:
         self._made.append(alias)
         return alias
 
+    def _fits(self, facts: _Facts) -> bool:
+        """Whether a part can be computed in a LATERAL."""
+        return not facts.aggregates and (self._engine.nests_lateral or not facts.reaches_out)
+
     def _reached(self, scope: Scope) -> tuple[Sql | None, bool]:
         """The condition under which what is lowered now is computed, None for always; and whether it can be said."""
         reached: Sql | None = None
@@ -173,7 +182,7 @@ class Namer:
                 if reached is not None:
                     holds = exp.Case().when(reached, holds, copy=False)
                 facts = self._facts(holds)
-                if facts.aggregates:
+                if not self._fits(facts):
                     return None, False
                 # Columns tell of one row what is known of it: each condition is said once, however many follow.
                 guard.column = (
@@ -186,7 +195,8 @@ class Namer:
         known = self._known.get(id(sql))
         if known is not None:
             return known[1]
-        size, fails, reads, makes = 1, id(sql) in self._engine.failing, _NONE, _NONE
+        size = _QUERY if isinstance(sql, exp.Select) else 1
+        fails, reads, makes = id(sql) in self._engine.failing, _NONE, _NONE
         aggregates = isinstance(sql, exp.AggFunc | exp.Window) or (
             isinstance(sql, exp.Anonymous) and sql.name in _ANONYMOUS_AGGREGATES
         )
@@ -194,6 +204,7 @@ class Namer:
             reads = frozenset((sql.table,)) if sql.table else _NONE
         elif isinstance(sql, exp.Table | exp.Subquery | exp.Lateral):
             makes = frozenset((sql.alias_or_name,))
+        reaches_out = False
         for argument in sql.args.values():
             for part in argument if isinstance(argument, list) else (argument,):
                 if isinstance(part, exp.Expression):
@@ -201,11 +212,13 @@ class Namer:
                     size += facts.size
                     fails = fails or facts.fails
                     aggregates = aggregates or facts.aggregates
+                    reaches_out = reaches_out or facts.reaches_out
                     # Most parts read and make what others do: no set is made anew for them.
                     reads = reads if facts.reads <= reads else reads | facts.reads
                     makes = makes if facts.makes <= makes else makes | facts.makes
-        aggregates = aggregates and not isinstance(sql, exp.Subquery | exp.Select)
-        made = _Facts(size, fails, aggregates, reads, makes)
+        if isinstance(sql, exp.Subquery | exp.Select):
+            aggregates, reaches_out = False, reaches_out or not reads <= makes
+        made = _Facts(size, fails, aggregates, reaches_out, reads, makes)
         self._known[id(sql)] = sql, made
         return made
 
