@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from sqlglot import exp
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from sqlglot.expressions import Expr as Sql
 else:
@@ -31,6 +31,7 @@ __all__ = [
     "selected",
     "table",
     "text",
+    "whole",
 ]
 
 
@@ -90,3 +91,18 @@ def distinct(columns: Sequence[str], of: str) -> exp.Select:
     """Each combination of some columns of one of our own tables once."""
     query = selected(*(exp.column(name) for name in columns)).from_(table(of), copy=False)
     return query.distinct(copy=False)
+
+
+def whole(sql: Sql) -> Iterator[Sql]:
+    """An expression with all that it is made of, but for the names of columns."""
+    left = [sql]
+    while left:
+        found = left.pop()
+        yield found
+        if isinstance(found, exp.Column):
+            continue
+        for argument in found.args.values():
+            if isinstance(argument, exp.Expression):
+                left.append(argument)
+            elif type(argument) is list:
+                left += [part for part in argument if isinstance(part, exp.Expression)]

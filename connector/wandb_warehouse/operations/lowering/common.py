@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from sqlglot import exp
 
 from wandb_warehouse.operations import tree as t
-from wandb_warehouse.operations.lowering.building import aliased, column, table
+from wandb_warehouse.operations.lowering.building import aliased, column, table, whole
 from wandb_warehouse.operations.lowering.relations import Bound, Key, ListBinding, Relation, Scalar, Scope
 from wandb_warehouse.operations.lowering.rows import export, rebuilt, wrap
 
@@ -74,8 +74,8 @@ class Common:
 
     def _places(self, query: exp.Select) -> dict[str, list[exp.Table]]:
         places: dict[str, list[exp.Table]] = {}
-        for each in query.find_all(exp.Table) if self._queries else ():
-            if each.name in self._queries:
+        for each in whole(query) if self._queries else ():
+            if isinstance(each, exp.Table) and each.name in self._queries:
                 places.setdefault(each.name, []).append(each)
         return places
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, NamedTuple, cast
 from sqlglot import exp
 
 from wandb_warehouse.operations import tree as t
-from wandb_warehouse.operations.lowering.building import Sql, aliased, column, negated, selected
+from wandb_warehouse.operations.lowering.building import Sql, aliased, column, negated, selected, whole
 from wandb_warehouse.operations.lowering.coercion import sure
 from wandb_warehouse.operations.lowering.relations import Bound, RecordValue, Scalar, Scope, Value
 
@@ -195,19 +195,25 @@ class Namer:
         known = self._known.get(id(sql))
         if known is not None:
             return known[1]
+        if isinstance(sql, exp.Column):
+            made = _Facts(
+                len(sql.args), False, False, False, frozenset((sql.table,) if sql.table else ()), _NONE
+            )
+            self._known[id(sql)] = sql, made
+            return made
         size = _QUERY if isinstance(sql, exp.Select) else 1
         fails, reads, makes = id(sql) in self._engine.failing, _NONE, _NONE
         aggregates = isinstance(sql, exp.AggFunc | exp.Window) or (
             isinstance(sql, exp.Anonymous) and sql.name in _ANONYMOUS_AGGREGATES
         )
-        if isinstance(sql, exp.Column):
-            reads = frozenset((sql.table,)) if sql.table else _NONE
-        elif isinstance(sql, exp.Table | exp.Subquery | exp.Lateral):
+        if isinstance(sql, exp.Table | exp.Subquery | exp.Lateral):
             makes = frozenset((sql.alias_or_name,))
         reaches_out = False
         for argument in sql.args.values():
-            for part in argument if isinstance(argument, list) else (argument,):
-                if isinstance(part, exp.Expression):
+            for part in argument if type(argument) is list else (argument,):
+                if isinstance(part, exp.Identifier | exp.Literal):
+                    size += 1
+                elif isinstance(part, exp.Expression):
                     facts = self._facts(part)
                     size += facts.size
                     fails = fails or facts.fails
@@ -228,9 +234,12 @@ class Namer:
         if not self._made:
             return query
         laterals: dict[str, list[exp.Lateral]] = {}
-        for lateral in query.find_all(exp.Lateral):
-            laterals.setdefault(lateral.alias, []).append(lateral)
-        read = Counter((each.table, each.name) for each in query.find_all(exp.Column))
+        read: Counter[tuple[str, str]] = Counter()
+        for each in whole(query):
+            if isinstance(each, exp.Column):
+                read[each.table, each.name] += 1
+            elif isinstance(each, exp.Lateral):
+                laterals.setdefault(each.alias, []).append(each)
         for alias in reversed(self._made):
             for lateral in laterals.get(alias, ()):
                 _leave_out(lateral, alias, read)
@@ -243,7 +252,7 @@ def _leave_out(lateral: exp.Lateral, alias: str, read: Counter[tuple[str, str]])
     kept = [each for each in query.expressions if read[alias, each.alias]]
     for each in query.expressions:
         if each not in kept:
-            read.subtract((part.table, part.name) for part in each.find_all(exp.Column))
+            read.subtract((part.table, part.name) for part in whole(each) if isinstance(part, exp.Column))
     if kept:
         query.set("expressions", kept)
     else:
