@@ -197,7 +197,12 @@ class Namer:
             return known[1]
         if isinstance(sql, exp.Column):
             made = _Facts(
-                len(sql.args), False, False, False, frozenset((sql.table,) if sql.table else ()), _NONE
+                3 if sql.table else 2,
+                False,
+                False,
+                False,
+                frozenset((sql.table,) if sql.table else ()),
+                _NONE,
             )
             self._known[id(sql)] = sql, made
             return made
