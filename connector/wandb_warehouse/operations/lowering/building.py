@@ -7,7 +7,7 @@ changed after it is made.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
 from sqlglot import exp
 
@@ -23,6 +23,7 @@ __all__ = [
     "aliased",
     "both",
     "column",
+    "copied",
     "distinct",
     "equals",
     "is_null",
@@ -106,3 +107,25 @@ def whole(sql: Sql) -> Iterator[Sql]:
                 left.append(argument)
             elif type(argument) is list:
                 left += [part for part in argument if isinstance(part, exp.Expression)]
+
+
+def copied(sql: exp.Select) -> exp.Select:
+    """A statement of which every part stands in one place: sqlglot's own copy takes twice as long."""
+    return cast("exp.Select", _copied(sql))
+
+
+def _copied(sql: Sql) -> Sql:
+    arguments: dict[str, Any] = {}
+    for name, argument in sql.args.items():
+        if isinstance(argument, exp.Expression):
+            arguments[name] = _copied(argument)
+        elif type(argument) is list:
+            arguments[name] = [
+                _copied(part) if isinstance(part, exp.Expression) else part for part in argument
+            ]
+        else:
+            arguments[name] = argument
+    made = type(sql)(**arguments)
+    if isinstance(sql, exp.Func) and sql.meta:
+        made.meta.update(sql.meta)  # how its name was written
+    return made

@@ -16,7 +16,15 @@ from typing import TYPE_CHECKING, NamedTuple, cast
 from sqlglot import exp
 
 from wandb_warehouse.operations import tree as t
-from wandb_warehouse.operations.lowering.building import Sql, aliased, column, negated, selected, whole
+from wandb_warehouse.operations.lowering.building import (
+    Sql,
+    aliased,
+    column,
+    copied,
+    negated,
+    selected,
+    whole,
+)
 from wandb_warehouse.operations.lowering.coercion import sure
 from wandb_warehouse.operations.lowering.relations import Bound, RecordValue, Scalar, Scope, Value
 
@@ -235,7 +243,7 @@ class Namer:
 
     def finished(self, query: exp.Select) -> exp.Select:
         """The whole statement, with those columns alone that it reads."""
-        query = query.copy()
+        query = copied(query)
         if not self._made:
             return query
         laterals: dict[str, list[exp.Lateral]] = {}
