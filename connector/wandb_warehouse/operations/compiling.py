@@ -88,7 +88,7 @@ def compile_nodes(nodes: Sequence[t.Node], dialect: str) -> Operation:
     statements = []
     for node in nodes:
         select = shown(node, engine)
-        sql = select.query.sql(dialect=engine.dialect, pretty=True)
+        sql = select.query.sql(dialect=engine.dialect, pretty=True, copy=False)
         statements.append(Statement(sql, _described(node.type), select.is_text, select.json))
     return Operation(tuple(statements), dialect)
 

@@ -4,7 +4,10 @@ Expressions (`resolving`) and MongoDB's filters (`filters`) both become this tre
 (`lowering`). Nodes are compared by identity: a variable is the node that binds it.
 """
 
-from dataclasses import dataclass, field
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field, fields
+from typing import Any
 
 from wandb_warehouse.operations.language.syntax import Span
 
@@ -50,9 +53,12 @@ __all__ = [
     "Type",
     "Unique",
     "Variable",
+    "Variables",
     "Written",
     "element_of",
     "list_of",
+    "parts",
+    "uses",
 ]
 
 
@@ -337,3 +343,50 @@ def element_of(type_: Type) -> Type:
 def list_of(element: Type) -> ListType:
     """Type of a list of such elements."""
     return ListType("a list", element)
+
+
+def parts(node: Node) -> Iterator[Node]:
+    """What a node is made of, without the variable it binds."""
+    kind = type(node)
+    if kind not in _PARTS:
+        _PARTS[kind] = [each.name for each in fields(kind) if each.name not in ("type", "span", "variable")]
+    for name in _PARTS[kind]:
+        yield from _nodes(getattr(node, name))
+
+
+_PARTS: dict[type[Node], list[str]] = {}
+
+
+def _nodes(value: Any) -> Iterator[Node]:
+    if isinstance(value, Node):
+        yield value
+    elif isinstance(value, tuple):
+        for each in value:
+            yield from _nodes(each)
+
+
+def uses(root: Node) -> Counter[Node]:
+    """Of each node below another, how many places it stands in; what is done for several constants stands in two."""
+    found: Counter[Node] = Counter()
+    left = [(root, 1)]
+    while left:
+        node, times = left.pop()
+        listed = isinstance(node, Filter) and isinstance(node.of, Listed)
+        for part in parts(node):
+            many = 2 if listed else times
+            if found[part] < many:
+                left.append((part, many))
+            found[part] += many
+    return found
+
+
+class Variables(dict[Node, frozenset[Variable]]):
+    """Of each node that is asked for, the variables that it reads and does not bind."""
+
+    def __missing__(self, node: Node) -> frozenset[Variable]:
+        found = frozenset((node,)) if isinstance(node, Variable) else frozenset()
+        for part in parts(node):
+            found |= self[part]
+        bound = getattr(node, "variable", None)
+        self[node] = found - {bound} if bound in found else found
+        return self[node]

@@ -6,8 +6,8 @@ reads as. Compiled operations read them in every engine.
 
 from sqlglot import exp
 
+from wandb_warehouse.operations.lowering.building import Sql, text
 from wandb_warehouse.operations.lowering.engines import Engine
-from wandb_warehouse.operations.lowering.relations import Sql, text
 
 __all__ = ["VALUE_VIEWS", "values_view"]
 

@@ -29,9 +29,8 @@ def call(
     """A call: of a function, an operation, a method."""
     match function:
         case s.Name(name) if isinstance(found := names.get(name), Closure):
-            parameters = found.arrow.parameters
-            values = {p: r.expression(a, names) for p, a in zip(parameters, arguments, strict=False)}
-            return r.body(found, {**found.names, **values})
+            wanted = arguments[: len(found.arrow.parameters)]
+            return r.called(found, [r.expression(each, names) for each in wanted])
         case s.Name(name) if name not in names:
             return _named_call(r, name, arguments, span, names)
         case s.Member(s.Name("Math"), name) if name in MATH:

@@ -2,13 +2,12 @@
 
 import re
 from collections.abc import Sequence
-from functools import cache
-from importlib import resources
 from typing import Any, cast
 
-from lark import Lark, Token, Tree, UnexpectedCharacters, UnexpectedInput, UnexpectedToken
+from lark import Token, Tree, UnexpectedCharacters, UnexpectedInput, UnexpectedToken
 
 from wandb_warehouse.operations.language import syntax as s
+from wandb_warehouse.operations.language.grammar import parser
 from wandb_warehouse.operations.language.messages import refusal
 
 __all__ = ["parse"]
@@ -52,25 +51,11 @@ def parse(text: str) -> tuple[s.Statement, ...]:
                 text, s.Span(place, place), "too many brackets inside each other", mend="use assignments"
             )
     try:
-        return _Reader(text, 0).statements(_parser().parse(text, start="program").children)
+        return _Reader(text, 0).statements(parser().parse(text, start="program").children)
     except UnexpectedInput as error:
         raise _unreadable(text, error) from error
     except RecursionError as error:
         raise refusal(text, s.Span(0, 0), "the expression is too long", mend="use assignments") from error
-
-
-@cache
-def _parser() -> Lark:
-    grammar = (
-        resources.files("wandb_warehouse.operations.language").joinpath("grammar.lark").read_text("utf-8")
-    )
-    return Lark(
-        grammar,
-        parser="lalr",
-        start=["program", "expression"],
-        propagate_positions=True,
-        maybe_placeholders=True,
-    )
 
 
 class _Reader:
@@ -200,7 +185,7 @@ class _Reader:
 
     def _within(self, text: str, offset: int) -> s.Expression:
         try:
-            tree = _parser().parse(text, start="expression")
+            tree = parser().parse(text, start="expression")
         except UnexpectedInput as error:
             raise _unreadable(self._text, error, offset) from error
         return _Reader(self._text, offset).expression(tree)

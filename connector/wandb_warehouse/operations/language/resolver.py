@@ -46,6 +46,8 @@ class Resolver:
         self.given = given
         # What an expression means is said in modules of its own, which need the resolver themselves.
         self._node = node
+        self._called: dict[tuple[int, ...], tuple[Closure, Sequence[t.Node], t.Node]] = {}
+        """What functions gave, by the identities of the function and its arguments, which are kept for that."""
 
     def refuse(self, span: s.Span, what: str, mend: str = SEE) -> OperationError:
         """An error about a part of the text."""
@@ -149,6 +151,14 @@ class Resolver:
         if not isinstance(closure.arrow.body, tuple):
             return self.expression(closure.arrow.body, names)
         return self._returned(closure.arrow.body, names, closure.arrow.span)
+
+    def called(self, closure: Closure, arguments: Sequence[t.Node]) -> t.Node:
+        """What a function gives of arguments; of the same ones the same node, so that it is computed once."""
+        key = (id(closure), *(id(each) for each in arguments))
+        if key not in self._called:
+            values = dict(zip(closure.arrow.parameters, arguments, strict=False))
+            self._called[key] = closure, arguments, self.body(closure, {**closure.names, **values})
+        return self._called[key][-1]
 
     def _returned(self, statements: Sequence[s.Statement], names: Names, span: s.Span) -> t.Node:
         inner = dict(names)

@@ -6,19 +6,9 @@ from typing import TYPE_CHECKING
 
 from sqlglot import exp
 
-from wandb_warehouse.operations.lowering.coercion import (
-    as_number,
-    is_null,
-    numeric,
-    operand,
-)
-from wandb_warehouse.operations.lowering.relations import (
-    Bound,
-    Scalar,
-    Sql,
-    Value,
-    text,
-)
+from wandb_warehouse.operations.lowering.building import Sql, equals, is_null, operand, text
+from wandb_warehouse.operations.lowering.coercion import as_number, numeric
+from wandb_warehouse.operations.lowering.relations import Bound, Scalar, Value
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -40,7 +30,7 @@ def arithmetic(node: type[exp.Binary]) -> Callable[[Engine, Bound, Bound], Scala
 
 def _finite_operand(engine: Engine, bound: Bound) -> Sql:
     """A number as an operand; NaN within arithmetic stays what it is, as it ends as NaN anyway."""
-    sql = bound.sql.copy() if isinstance(bound, Scalar) and bound.may_be_nan else as_number(engine, bound)
+    sql = bound.sql if isinstance(bound, Scalar) and bound.may_be_nan else as_number(engine, bound)
     # Literals are decimals in SQL, with a precision of their own.
     return engine.double(sql) if isinstance(sql, exp.Literal) else operand(sql)
 
@@ -52,7 +42,11 @@ def add(engine: Engine, left: Bound, right: Bound) -> Scalar:
     if not values:
         return numbers
     joined = exp.or_(
-        *(each.kind.copy().isin(text("string"), text("list"), text("object")) for each in values), copy=False
+        *(
+            exp.In(this=each.kind, expressions=[text("string"), text("list"), text("object")])
+            for each in values
+        ),
+        copy=False,
     )
     message = "+ of a text joins texts; write Number(x) to add, or a template literal to join"
     refused = engine.refuse(message, "number", values[0].kind)
@@ -64,14 +58,14 @@ def add(engine: Engine, left: Bound, right: Bound) -> Scalar:
 def divide(engine: Engine, left: Bound, right: Bound) -> Scalar:
     """`/`: by zero it gives an infinity, or nothing for 0 / 0."""
     a, b = (_finite_operand(engine, each) for each in (left, right))
-    quotient = exp.Div(this=engine.double(a), expression=b.copy(), typed=False, safe=False)
+    quotient = exp.Div(this=engine.double(a), expression=b, typed=False, safe=False)
     if isinstance(right, Scalar) and isinstance(right.sql, exp.Literal) and float(right.sql.this) != 0:
         return numeric(exp.Div(this=a, expression=b, typed=False, safe=False), may_be_nan=True)
     zero = exp.Literal.number(0)
     by_zero = (
         exp.Case()
-        .when(exp.GT(this=operand(a), expression=zero.copy()), engine.number(float("inf")), copy=False)
-        .when(exp.LT(this=operand(a), expression=zero.copy()), engine.number(float("-inf")), copy=False)
+        .when(exp.GT(this=operand(a), expression=zero), engine.number(float("inf")), copy=False)
+        .when(exp.LT(this=operand(a), expression=zero), engine.number(float("-inf")), copy=False)
     )
     case = (
         exp.Case()
@@ -84,7 +78,7 @@ def divide(engine: Engine, left: Bound, right: Bound) -> Scalar:
 def remainder(engine: Engine, left: Bound, right: Bound) -> Scalar:
     """`%`, with the sign of the dividend; nothing by zero."""
     a, b = (_finite_operand(engine, each) for each in (left, right))
-    divisor = exp.Nullif(this=b.copy(), expression=exp.Literal.number(0))
+    divisor = exp.Nullif(this=b, expression=exp.Literal.number(0))
     return numeric(engine.remainder(a, divisor), may_be_nan=True)
 
 
@@ -99,7 +93,7 @@ def math(build: Callable[[Sql], Sql]) -> Callable[[Engine, Bound], Scalar]:
 
     def of(engine: Engine, bound: Bound) -> Scalar:
         may_be_nan = isinstance(bound, Scalar) and bound.may_be_nan
-        sql = bound.sql.copy() if isinstance(bound, Scalar) and may_be_nan else as_number(engine, bound)
+        sql = bound.sql if isinstance(bound, Scalar) and may_be_nan else as_number(engine, bound)
         return numeric(
             build(engine.double(sql) if isinstance(sql, exp.Literal) else sql), may_be_nan=may_be_nan
         )
@@ -115,8 +109,8 @@ def logarithm(base: int | None) -> Callable[[Engine, Bound], Scalar]:
         zero = exp.Literal.number(0)
         case = (
             exp.Case()
-            .when(sql.copy().eq(zero.copy()), engine.number(float("-inf")), copy=False)
-            .when(exp.GT(this=sql.copy(), expression=zero), engine.logarithm(sql, base), copy=False)
+            .when(equals(sql, zero), engine.number(float("-inf")), copy=False)
+            .when(exp.GT(this=sql, expression=zero), engine.logarithm(sql, base), copy=False)
         )
         return numeric(case)
 
@@ -127,9 +121,7 @@ def root(engine: Engine, bound: Bound) -> Scalar:
     """The square root; nothing below zero."""
     sql = engine.double(as_number(engine, bound))
     return numeric(
-        exp.Case().when(
-            exp.GTE(this=sql.copy(), expression=exp.Literal.number(0)), exp.Sqrt(this=sql.copy()), copy=False
-        )
+        exp.Case().when(exp.GTE(this=sql, expression=exp.Literal.number(0)), exp.Sqrt(this=sql), copy=False)
     )
 
 
@@ -142,6 +134,6 @@ def extreme(name: str) -> Callable[..., Scalar]:
             return numeric(numbers[0])
         missing = exp.or_(*(is_null(number) for number in numbers), copy=False)
         most = engine.extreme(name, numbers)
-        return numeric(exp.Case().when(exp.Not(this=exp.paren(missing, copy=False)), most, copy=False))
+        return numeric(exp.Case().when(exp.Not(this=exp.Paren(this=missing)), most, copy=False))
 
     return of

@@ -7,15 +7,8 @@ from typing import TYPE_CHECKING
 from sqlglot import exp
 
 from wandb_warehouse.operations import tree as t
-from wandb_warehouse.operations.lowering.relations import (
-    Bound,
-    DocumentValue,
-    RecordValue,
-    Scalar,
-    Sql,
-    Value,
-    text,
-)
+from wandb_warehouse.operations.lowering.building import Sql, equals, is_null, negated, operand, text
+from wandb_warehouse.operations.lowering.relations import Bound, DocumentValue, RecordValue, Scalar, Value
 
 if TYPE_CHECKING:
     from wandb_warehouse.operations.lowering.engines import Engine
@@ -24,13 +17,10 @@ __all__ = [
     "as_number",
     "as_text",
     "as_value",
-    "is_null",
     "json_value",
     "logical",
     "merged",
-    "negated",
     "numeric",
-    "operand",
     "settled",
     "sure",
     "textual",
@@ -52,22 +42,6 @@ def numeric(sql: Sql, *, may_be_nan: bool = False) -> Scalar:
 def textual(sql: Sql) -> Scalar:
     """A text."""
     return Scalar(t.TEXT, sql)
-
-
-def is_null(sql: Sql) -> Sql:
-    """Whether an expression is NULL."""
-    return exp.Is(this=operand(sql), expression=exp.Null())
-
-
-def operand(sql: Sql) -> Sql:
-    """An expression as an operand: in brackets where it is none of one piece."""
-    loose = isinstance(sql, exp.Binary | exp.Unary | exp.Connector | exp.Between | exp.In)
-    return exp.paren(sql) if loose and not isinstance(sql, exp.Paren | exp.Dot) else sql.copy()
-
-
-def negated(sql: Sql) -> Sql:
-    """NOT."""
-    return exp.Not(this=operand(sql))
 
 
 def sure(sql: Sql) -> Sql:
@@ -94,7 +68,7 @@ def settled(value: Value) -> Value:
 
     def either(then: Sql, otherwise: Sql) -> Sql:
         assert value.is_object is not None
-        return exp.Case().when(value.is_object(), then, copy=False).else_(otherwise.copy(), copy=False)
+        return exp.Case().when(value.is_object(), then, copy=False).else_(otherwise, copy=False)
 
     kind, json = either(text("object"), value.kind), either(value.object_json(), value.json)
     return Value(kind, value.number, value.text, json)
@@ -106,10 +80,8 @@ def merged(bound: Bound) -> Bound:
         case Value():
             value = settled(bound)
             null = exp.EQ(this=operand(value.kind), expression=text("null"))
-            json = exp.Case().when(null, exp.Null(), copy=False).else_(value.json.copy(), copy=False)
-            return Value(
-                exp.Nullif(this=value.kind.copy(), expression=text("null")), value.number, value.text, json
-            )
+            json = exp.Case().when(null, exp.Null(), copy=False).else_(value.json, copy=False)
+            return Value(exp.Nullif(this=value.kind, expression=text("null")), value.number, value.text, json)
         case RecordValue(entries):
             return RecordValue({name: merged(entry) for name, entry in entries.items()})
         case _:
@@ -130,7 +102,7 @@ def as_value(engine: Engine, bound: Bound) -> Value:
     known = (
         text(kind)
         if isinstance(bound.sql, exp.Literal | exp.Boolean)
-        else (exp.Case().when(is_null(bound.sql).not_(), text(kind), copy=False))
+        else exp.Case().when(exp.Not(this=is_null(bound.sql)), text(kind), copy=False)
     )
     number = as_number(engine, bound) if bound.type != t.TEXT else exp.Null()
     words = bound.sql if bound.type == t.TEXT else exp.Null()
@@ -144,7 +116,7 @@ def _json(engine: Engine, bound: Scalar) -> Sql:
         return engine.quoted(bound.sql)
     return (
         exp.Case()
-        .when(bound.sql.copy(), text("true"), copy=False)
+        .when(bound.sql, text("true"), copy=False)
         .when(negated(bound.sql), text("false"), copy=False)
     )
 
@@ -154,10 +126,10 @@ def json_value(engine: Engine, json: Sql) -> Value:
     kind = engine.kind(json)
 
     def where(ours: str, sql: Sql) -> exp.Case:
-        return exp.Case(this=kind.copy()).when(text(ours), sql, copy=False)
+        return exp.Case(this=kind).when(text(ours), sql, copy=False)
 
     truth = exp.Case().when(
-        engine.json_text(json).eq(text("true")),
+        equals(engine.json_text(json), text("true")),
         exp.Literal.number(1),
         copy=False,
     )
@@ -177,7 +149,7 @@ def json_value(engine: Engine, json: Sql) -> Value:
 def as_number(engine: Engine, bound: Bound) -> Sql:
     """What JavaScript's Number() gives, NULL for NaN."""
     if isinstance(bound, Value):
-        return bound.number.copy()
+        return bound.number
     if not isinstance(bound, Scalar):
         raise TypeError("no number")
     sql = bound.sql
@@ -186,18 +158,18 @@ def as_number(engine: Engine, bound: Bound) -> Sql:
     if bound.type == t.BOOLEAN:
         return (
             exp.Case()
-            .when(sql.copy(), exp.Literal.number(1), copy=False)
+            .when(sql, exp.Literal.number(1), copy=False)
             .when(negated(sql), exp.Literal.number(0), copy=False)
         )
     if bound.type == t.TEXT:
         return engine.parsed_number(sql)
-    return engine.without_nan(sql) if bound.may_be_nan else sql.copy()
+    return engine.without_nan(sql) if bound.may_be_nan else sql
 
 
 def as_text(bound: Bound) -> Sql:
     """The text, NULL where it is none."""
     if isinstance(bound, Value):
-        return bound.text.copy()
+        return bound.text
     if isinstance(bound, Scalar) and bound.type in (t.TEXT, t.MISSING):
-        return bound.sql.copy()
+        return bound.sql
     raise TypeError("no text")

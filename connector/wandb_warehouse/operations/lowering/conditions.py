@@ -7,13 +7,8 @@ from typing import TYPE_CHECKING
 from sqlglot import exp
 
 from wandb_warehouse.operations import tree as t
-from wandb_warehouse.operations.lowering.coercion import (
-    as_number,
-    as_text,
-    is_null,
-    operand,
-    sure,
-)
+from wandb_warehouse.operations.lowering.building import Sql, equals, is_null, operand, text
+from wandb_warehouse.operations.lowering.coercion import as_number, as_text, sure
 from wandb_warehouse.operations.lowering.relations import (
     ArtifactValue,
     Bound,
@@ -21,9 +16,7 @@ from wandb_warehouse.operations.lowering.relations import (
     RowValue,
     RunValue,
     Scalar,
-    Sql,
     Value,
-    text,
 )
 
 if TYPE_CHECKING:
@@ -39,12 +32,10 @@ def truth(engine: Engine, bound: Bound) -> Sql:
     match bound:
         case Value(kind, number, words, _, is_object):
             truth = (
-                exp.Case(this=kind.copy())
-                .when(text("string"), exp.NEQ(this=words.copy(), expression=text("")), copy=False)
-                .when(
-                    text("number"), exp.NEQ(this=number.copy(), expression=exp.Literal.number(0)), copy=False
-                )
-                .when(text("bool"), exp.NEQ(this=number.copy(), expression=exp.Literal.number(0)), copy=False)
+                exp.Case(this=kind)
+                .when(text("string"), exp.NEQ(this=words, expression=text("")), copy=False)
+                .when(text("number"), exp.NEQ(this=number, expression=exp.Literal.number(0)), copy=False)
+                .when(text("bool"), exp.NEQ(this=number, expression=exp.Literal.number(0)), copy=False)
                 .when(text("list"), exp.true(), copy=False)
                 .when(text("object"), exp.true(), copy=False)
             )
@@ -56,7 +47,7 @@ def truth(engine: Engine, bound: Bound) -> Sql:
         case Scalar(t.TEXT, sql):
             return sure(exp.NEQ(this=operand(sql), expression=text("")))
         case Scalar(t.BOOLEAN, sql):
-            return sure(sql.copy())
+            return sure(sql)
         case _:
             return exp.Not(this=missing(engine, bound))
 
@@ -65,9 +56,9 @@ def missing(engine: Engine, bound: Bound) -> Sql:
     """Whether a node is missing."""
     match bound:
         case Value(kind, _, _, _, is_object):
-            absent = exp.Coalesce(this=kind.copy(), expressions=[text("null")]).eq(text("null"))
+            absent = equals(exp.Coalesce(this=kind, expressions=[text("null")]), text("null"))
             return (
-                exp.and_(absent, exp.Not(this=exp.paren(is_object(), copy=False)), copy=False)
+                exp.and_(absent, exp.Not(this=exp.Paren(this=is_object())), copy=False)
                 if is_object
                 else absent
             )
@@ -102,8 +93,8 @@ def equal(engine: Engine, left: Bound, right: Bound) -> Sql:
             return _equal_values(engine, left, right)
         case Value(kind, number), Scalar(t.NUMBER):
             both = exp.and_(
-                kind.copy().eq(text("number")),
-                number.copy().eq(operand(as_number(engine, right))),
+                equals(kind, text("number")),
+                equals(number, operand(as_number(engine, right))),
                 copy=False,
             )
             return sure(both)
@@ -111,12 +102,12 @@ def equal(engine: Engine, left: Bound, right: Bound) -> Sql:
             truth = as_number(engine, right)
             if isinstance(right.sql, exp.Boolean):
                 truth = exp.Literal.number(int(right.sql.this))
-            return sure(exp.and_(kind.copy().eq(text("bool")), number.copy().eq(truth), copy=False))
+            return sure(exp.and_(equals(kind, text("bool")), equals(number, truth), copy=False))
         case Value(_, _, words), Scalar(t.TEXT, sql):
             if isinstance(sql, exp.Literal):
-                return sure(words.copy().eq(sql.copy()))
+                return sure(equals(words, sql))
             neither = exp.and_(is_null(sql), missing(engine, left), copy=False)
-            return exp.or_(sure(words.copy().eq(operand(sql))), neither, copy=False)
+            return exp.or_(sure(equals(words, operand(sql))), neither, copy=False)
         case Scalar(t.TEXT, a), Scalar(t.TEXT, b):
             if isinstance(a, exp.Literal) or isinstance(b, exp.Literal):
                 return sure(exp.EQ(this=operand(a), expression=operand(b)))
@@ -134,22 +125,22 @@ def equal(engine: Engine, left: Bound, right: Bound) -> Sql:
 def _equal_values(engine: Engine, a: Value, b: Value) -> Sql:
     kinds = []
     for each in (a, b):
-        kind: Sql = exp.Nullif(this=each.kind.copy(), expression=text("null"))
+        kind: Sql = exp.Nullif(this=each.kind, expression=text("null"))
         if each.is_object:
             kind = exp.Case().when(each.is_object(), text("object"), copy=False).else_(kind, copy=False)
         kinds.append(kind)
     message = "=== of two lists or objects asks for their identity, which SQL does not know"
     refused = engine.refuse(message, "boolean", a.kind)
     same = (
-        exp.Case(this=kinds[0].copy())
-        .when(text("number"), exp.EQ(this=a.number.copy(), expression=b.number.copy()), copy=False)
+        exp.Case(this=kinds[0])
+        .when(text("number"), exp.EQ(this=a.number, expression=b.number), copy=False)
         .when(text("list"), refused, copy=False)
-        .when(text("object"), refused.copy(), copy=False)
-        .else_(exp.NullSafeEQ(this=a.json.copy(), expression=b.json.copy()), copy=False)
+        .when(text("object"), refused, copy=False)
+        .else_(exp.NullSafeEQ(this=a.json, expression=b.json), copy=False)
     )
     # JSON null and a key that is not there are one; their texts differ.
     neither = exp.and_(*(is_null(kind) for kind in kinds), copy=False)
-    alike = exp.NullSafeEQ(this=kinds[0].copy(), expression=kinds[1].copy())
+    alike = exp.NullSafeEQ(this=kinds[0], expression=kinds[1])
     return (
         exp.Case()
         .when(neither, exp.true(), copy=False)
@@ -176,7 +167,7 @@ def comparison(node: type[exp.Binary]) -> Callable[[Engine, Bound, Bound], Sql]:
             return sure(texts())
         if not values or (len(values) == 1 and not any(is_text)):
             return sure(numbers())
-        strings = exp.and_(*(each.kind.copy().eq(text("string")) for each in values), copy=False)
+        strings = exp.and_(*(equals(each.kind, text("string")) for each in values), copy=False)
         other = next((each for each in (left, right) if isinstance(each, Scalar)), None)
         if other is not None and isinstance(other.sql, exp.Literal) and not _reads_as_number(other.sql.this):
             return sure(texts())

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import math
 from functools import cache
+from typing import TYPE_CHECKING
 
 import sqlglot
 from sqlglot import exp
 
 from wandb_warehouse.errors import OperationError
-from wandb_warehouse.operations.lowering.relations import Scope, Sql, column, text
+from wandb_warehouse.operations.lowering.building import Sql, aliased, column, selected, text
 from wandb_warehouse.operations.lowering.tables import TABLES
+
+if TYPE_CHECKING:
+    from wandb_warehouse.operations.lowering.relations import Scope
 
 __all__ = ["ENGINES", "Engine"]
 
@@ -30,12 +34,15 @@ def _template(dialect: str, template: str) -> Sql:
 class Engine:
     """An engine by its table.
 
-    Every method gives an expression of copies of its arguments. `OperationError` where the table lacks what is asked.
+    `OperationError` where the table lacks what is asked.
     """
 
     def __init__(self, dialect: str) -> None:
         self.dialect = dialect
         self._table = TABLES[dialect]
+        self._failing: list[Sql] = []
+        self.failing: set[int] = set()
+        """Identities of the expressions that may fail when they are computed."""
 
     def _say(self, name: str, *arguments: Sql, what: str = "") -> Sql:
         template = self._table.get(name)
@@ -47,7 +54,7 @@ class Engine:
             if isinstance(node, exp.Column) and node.name in places:
                 argument = places[node.name]
                 loose = isinstance(argument, exp.Binary | exp.Unary) and isinstance(node.parent, _BINDING)
-                return exp.paren(argument) if loose else argument.copy()
+                return exp.Paren(this=argument) if loose else argument
             return node
 
         return _template(self.dialect, template).copy().transform(filled, copy=False)
@@ -61,6 +68,11 @@ class Engine:
     def has_lateral(self) -> bool:
         """Whether a source may refer to those before it."""
         return "lateral" in self._table
+
+    @property
+    def nests_lateral(self) -> bool:
+        """Whether a subquery within such a source may, too."""
+        return self._table.get("lateral") == "nested"
 
     def unknown(self, what: str) -> OperationError:
         """The error for what this engine cannot say."""
@@ -93,8 +105,8 @@ class Engine:
 
     def power(self, a: Sql, b: Sql) -> Sql:
         """A power; NULL where it is no real number."""
-        whole = exp.EQ(this=b.copy(), expression=exp.Floor(this=b.copy()))
-        real = exp.or_(exp.GTE(this=a.copy(), expression=exp.Literal.number(0)), whole, copy=False)
+        whole = exp.EQ(this=b, expression=exp.Floor(this=b))
+        real = exp.or_(exp.GTE(this=a, expression=exp.Literal.number(0)), whole, copy=False)
         return exp.Case().when(real, self._say("power", a, b), copy=False)
 
     def logarithm(self, number: Sql, base: int | None) -> Sql:
@@ -104,13 +116,13 @@ class Engine:
     @staticmethod
     def truncated(number: Sql) -> Sql:
         """A number without its fraction."""
-        size = exp.Floor(this=exp.Abs(this=number.copy()))
-        return exp.Mul(this=exp.Sign(this=number.copy()), expression=size)
+        size = exp.Floor(this=exp.Abs(this=number))
+        return exp.Mul(this=exp.Sign(this=number), expression=size)
 
     @staticmethod
     def extreme(name: str, numbers: list[Sql]) -> Sql:
         """GREATEST or LEAST; what they make of NULL differs, so that there must be none."""
-        return exp.Anonymous(this=name, expressions=[each.copy() for each in numbers])
+        return exp.Anonymous(this=name, expressions=list(numbers))
 
     def refuse(self, message: str, kind: str, witness: Sql) -> Sql:
         """An expression that fails with a message when it is computed.
@@ -121,8 +133,13 @@ class Engine:
             witness: something of the row, without which an engine would compute it at once.
         """
         if "refuse" in self._table:
-            return self._say("refuse", text(message))
-        return self._say(f"refuse_{kind}", text(f"{message}: "), witness)
+            return self._fails(self._say("refuse", text(message)))
+        return self._fails(self._say(f"refuse_{kind}", text(f"{message}: "), witness))
+
+    def _fails(self, sql: Sql) -> Sql:
+        self._failing.append(sql)
+        self.failing.add(id(sql))
+        return sql
 
     # Times
 
@@ -136,7 +153,7 @@ class Engine:
 
     def instant(self, milliseconds: Sql) -> Sql:
         """The timestamp of milliseconds since 1970."""
-        return self._say("instant", milliseconds)
+        return self._fails(self._say("instant", milliseconds))
 
     def moment(self, words: Sql) -> Sql:
         """The timestamp that a text with its zone writes."""
@@ -203,20 +220,20 @@ class Engine:
 
     def number_text(self, sql: Sql) -> Sql:
         """A number as JavaScript writes it, for those whose digits SQL and JavaScript write alike."""
-        size = exp.Abs(this=sql.copy())
+        size = exp.Abs(this=sql)
         small = exp.LT(this=size, expression=self.number(1e15))
-        whole = exp.and_(small, exp.EQ(this=sql.copy(), expression=exp.Floor(this=sql.copy())), copy=False)
+        whole = exp.and_(small, exp.EQ(this=sql, expression=exp.Floor(this=sql)), copy=False)
         # Spark writes an exponent from ten million on, others from 1e15.
         most = self.number(1e7 if self.dialect == "spark" else 1e15)
         usual = exp.and_(
             exp.GTE(
-                this=size.copy(),
+                this=size,
                 expression=exp.Literal.number("0.001" if self.dialect == "spark" else "0.0001"),
             ),
-            exp.LT(this=size.copy(), expression=most),
+            exp.LT(this=size, expression=most),
             copy=False,
         )
-        known = exp.Not(this=exp.Is(this=sql.copy(), expression=exp.Null()))
+        known = exp.Not(this=exp.Is(this=sql, expression=exp.Null()))
         message = "a number as small or as large is written differently by SQL and by JavaScript"
         return (
             exp.Case()
@@ -232,13 +249,13 @@ class Engine:
     def joined(self, sql: Sql, separator: str, order: list[exp.Ordered]) -> Sql:
         """Texts of many rows in one, in an order."""
         name = self._name("joined", "texts joined over rows")
-        keys = [each.copy() for each in order]
+        keys = list(order)
         if name == "LISTAGG":
-            listed = exp.Anonymous(this=name, expressions=[sql.copy(), text(separator)])
+            listed = exp.Anonymous(this=name, expressions=[sql, text(separator)])
             return exp.WithinGroup(this=listed, expression=exp.Order(expressions=keys)) if keys else listed
         between: Sql = text(separator)
         between = exp.Order(this=between, expressions=keys) if keys else between
-        return exp.Anonymous(this=name, expressions=[sql.copy(), between])
+        return exp.Anonymous(this=name, expressions=[sql, between])
 
     # JSON
 
@@ -254,7 +271,7 @@ class Engine:
         """What stands within JSON under names and places; NULL where nothing does."""
         if self._table.get("item") == "JSONB_EXTRACT_PATH":
             steps = [text(str(step)) for step in path]
-            held = exp.cast(json.copy(), exp.DataType.build("JSONB"))
+            held = exp.cast(json, exp.DataType.build("JSONB"), copy=False)
             return exp.Anonymous(this="JSONB_EXTRACT_PATH", expressions=[held, *steps])
         # A JSON pointer: no name can mean anything else in it.
         parts = (str(step).replace("~", "~0").replace("/", "~1") for step in path)
@@ -311,7 +328,7 @@ class Engine:
             scope.add(lateral, exp.true())
             return column("item", alias), column("place", alias)
         (inner,) = every.expressions or [every.this]
-        places = exp.Anonymous(this="GENERATE_SUBSCRIPTS", expressions=[inner.copy(), exp.Literal.number(1)])
-        query = exp.select(exp.alias_(every, "item", copy=False), exp.alias_(places, "place", copy=False))
+        places = exp.Anonymous(this="GENERATE_SUBSCRIPTS", expressions=[inner, exp.Literal.number(1)])
+        query = selected(aliased(every, "item"), aliased(places, "place"))
         scope.add(exp.Lateral(this=query.subquery(copy=False), alias=exp.TableAlias(this=name)), exp.true())
         return column("item", alias), column("place", alias)

@@ -8,9 +8,10 @@ from sqlglot import exp
 
 from wandb_warehouse.errors import OperationError
 from wandb_warehouse.operations import tree as t
+from wandb_warehouse.operations.lowering.building import Sql, both, equals, text
 from wandb_warehouse.operations.lowering.coercion import as_text
 from wandb_warehouse.operations.lowering.functions import STRICT
-from wandb_warehouse.operations.lowering.relations import Bound, Key, Scalar, Sql, Value, both, text
+from wandb_warehouse.operations.lowering.relations import Bound, Key, Scalar, Value
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -72,7 +73,7 @@ def fold(
         return Scalar(t.TEXT, engine.joined(kept(words), node.separator, [key.ordered for key in order]))
     if isinstance(element, Scalar) and element.type == t.DATE:
         aggregate = exp.Max if function == "max" else exp.Min
-        return Scalar(t.DATE, aggregate(this=kept(element.sql.copy())))
+        return Scalar(t.DATE, aggregate(this=kept(element.sql)))
     number = kept(_numbers(engine, element))
     return Scalar(
         t.NUMBER, _AGGREGATES[function](engine, number), may_be_nan=function in ("avg", "sum", "total")
@@ -83,29 +84,29 @@ def _numbers(engine: Engine, element: Bound) -> Sql:
     """Numbers alone: no texts that read as one, no booleans, no NaN."""
     if isinstance(element, Value):
         if isinstance(element.kind, exp.Literal):
-            return element.number.copy()
-        return exp.Case().when(element.kind.copy().eq(text("number")), element.number.copy(), copy=False)
+            return element.number
+        return exp.Case().when(equals(element.kind, text("number")), element.number, copy=False)
     if isinstance(element, Scalar):
-        sql = engine.without_nan(element.sql) if element.may_be_nan else element.sql.copy()
+        sql = engine.without_nan(element.sql) if element.may_be_nan else element.sql
         return engine.double(sql) if isinstance(sql, exp.Literal | exp.Null) else sql
     raise OperationError("only numbers have an aggregate", mend="map the list to numbers")
 
 
 def _stddev(engine: Engine, number: Sql) -> Sql:
     """Of the population; NULL where an element is infinite, which engines refuse."""
-    infinite = exp.EQ(this=exp.Max(this=exp.Abs(this=number.copy())), expression=engine.number(float("inf")))
-    finite = exp.LT(this=exp.Abs(this=number.copy()), expression=engine.number(float("inf")))
-    deviation = exp.StddevPop(this=exp.Case().when(finite, number.copy(), copy=False))
-    return exp.Case().when(exp.Not(this=exp.paren(infinite, copy=False)), deviation, copy=False)
+    infinite = exp.EQ(this=exp.Max(this=exp.Abs(this=number)), expression=engine.number(float("inf")))
+    finite = exp.LT(this=exp.Abs(this=number), expression=engine.number(float("inf")))
+    deviation = exp.StddevPop(this=exp.Case().when(finite, number, copy=False))
+    return exp.Case().when(exp.Not(this=exp.Paren(this=infinite)), deviation, copy=False)
 
 
 def _total(engine: Engine, number: Sql) -> Sql:
     """A sum that is missing where an element is."""
     _ = engine
-    all_there = exp.EQ(this=exp.Count(this=exp.Star()), expression=exp.Count(this=number.copy()))
+    all_there = exp.EQ(this=exp.Count(this=exp.Star()), expression=exp.Count(this=number))
     return exp.Case().when(
         all_there,
-        exp.Coalesce(this=exp.Sum(this=number.copy()), expressions=[exp.Literal.number(0)]),
+        exp.Coalesce(this=exp.Sum(this=number), expressions=[exp.Literal.number(0)]),
         copy=False,
     )
 

@@ -9,24 +9,17 @@ from sqlglot import exp
 from wandb_warehouse.operations import tree as t
 from wandb_warehouse.operations.lowering import arithmetic as numbers
 from wandb_warehouse.operations.lowering import conditions, texts
+from wandb_warehouse.operations.lowering.building import Sql, is_null, operand, text
 from wandb_warehouse.operations.lowering.coercion import (
     as_number,
     as_text,
     as_value,
-    is_null,
     logical,
     numeric,
-    operand,
     sure,
     textual,
 )
-from wandb_warehouse.operations.lowering.relations import (
-    Bound,
-    Scalar,
-    Sql,
-    Value,
-    text,
-)
+from wandb_warehouse.operations.lowering.relations import Bound, Scalar, Value
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -40,8 +33,8 @@ def _if(engine: Engine, condition: Bound, then: Bound, otherwise: Bound) -> Boun
     assert isinstance(condition, Scalar)
 
     def case(a: Sql, b: Sql) -> Sql:
-        made = exp.Case().when(condition.sql.copy(), a.copy(), copy=False)
-        return made if isinstance(b, exp.Null) else made.else_(b.copy(), copy=False)
+        made = exp.Case().when(condition.sql, a, copy=False)
+        return made if isinstance(b, exp.Null) else made.else_(b, copy=False)
 
     scalars = [each for each in (then, otherwise) if isinstance(each, Scalar)]
     types = {each.type for each in scalars if each.type != t.MISSING}
@@ -68,13 +61,13 @@ def _order_number(engine: Engine, bound: Bound) -> Scalar:
 def _order_text(engine: Engine, bound: Bound) -> Scalar:
     """What elements are compared by where all of them are texts."""
     return textual(
-        exp.Case().when(exp.Not(this=exp.paren(_numeric_among(bound))), as_text(bound), copy=False)
+        exp.Case().when(exp.Not(this=exp.Paren(this=_numeric_among(bound))), as_text(bound), copy=False)
     )
 
 
 def _numeric_among(bound: Bound) -> Sql:
     assert isinstance(bound, Value)
-    numbers_ = exp.In(this=bound.kind.copy(), expressions=[text("number"), text("bool")])
+    numbers_ = exp.In(this=bound.kind, expressions=[text("number"), text("bool")])
     counted = exp.Count(this=exp.Case().when(numbers_, exp.Literal.number(1), copy=False))
     return exp.GT(this=exp.Window(this=counted), expression=exp.Literal.number(0))
 
@@ -82,8 +75,8 @@ def _numeric_among(bound: Bound) -> Sql:
 def _rank(engine: Engine, bound: Bound) -> Scalar:
     """Where a value stands by its kind, as MongoDB orders kinds; NaN above every number."""
     value = as_value(engine, bound)
-    nan = exp.Is(this=value.number.copy(), expression=exp.Null())
-    case = exp.Case(this=value.kind.copy())
+    nan = exp.Is(this=value.number, expression=exp.Null())
+    case = exp.Case(this=value.kind)
     number = exp.Case().when(nan, exp.Literal.number(2), copy=False).else_(exp.Literal.number(1), copy=False)
     case = case.when(text("number"), number, copy=False)
     for place, kind in ((3, "string"), (5, "list"), (6, "bool")):
@@ -96,8 +89,8 @@ def _rank(engine: Engine, bound: Bound) -> Scalar:
 def _own_number(engine: Engine, bound: Bound) -> Scalar:
     """The number that a value is, not one that its text reads as."""
     value = as_value(engine, bound)
-    is_text = exp.EQ(this=value.kind.copy(), expression=text("string"))
-    return numeric(exp.Case().when(exp.Not(this=exp.paren(is_text)), value.number.copy(), copy=False))
+    is_text = exp.EQ(this=value.kind, expression=text("string"))
+    return numeric(exp.Case().when(exp.Not(this=exp.Paren(this=is_text)), value.number, copy=False))
 
 
 def _among(engine: Engine, bound: Bound, *words: Bound) -> Sql:
@@ -110,7 +103,7 @@ def _moments(node: type[exp.Binary]) -> Callable[[Engine, Bound, Bound], Sql]:
     def of(engine: Engine, left: Bound, right: Bound) -> Sql:
         assert isinstance(left, Scalar)
         assert isinstance(right, Scalar)
-        return sure(node(this=left.sql.copy(), expression=right.sql.copy()))
+        return sure(node(this=left.sql, expression=right.sql))
 
     return of
 
@@ -134,9 +127,9 @@ def _part(name: str) -> Callable[[Engine, Bound], Scalar]:
 
 FUNCTIONS: dict[str, Callable[..., Bound | Sql]] = {
     # Conditions: never NULL, so that NOT means what it says.
-    "and": lambda e, a, b: exp.and_(sure(a.sql.copy()), sure(b.sql.copy()), copy=False),
-    "or": lambda e, a, b: exp.paren(exp.or_(sure(a.sql.copy()), sure(b.sql.copy()), copy=False), copy=False),
-    "not": lambda e, a: exp.Not(this=exp.paren(sure(a.sql.copy()), copy=False)),
+    "and": lambda e, a, b: exp.and_(sure(a.sql), sure(b.sql), copy=False),
+    "or": lambda e, a, b: exp.Paren(this=exp.or_(sure(a.sql), sure(b.sql), copy=False)),
+    "not": lambda e, a: exp.Not(this=exp.Paren(this=sure(a.sql))),
     "truth": conditions.truth,
     "missing": conditions.missing,
     "exists": conditions.exists,
@@ -193,7 +186,7 @@ FUNCTIONS: dict[str, Callable[..., Bound | Sql]] = {
     "moment_less_equal": _moments(exp.LTE),
     "moment_greater": _moments(exp.GT),
     "moment_greater_equal": _moments(exp.GTE),
-    "kind": lambda e, a: textual(as_value(e, a).kind.copy()),
+    "kind": lambda e, a: textual(as_value(e, a).kind),
     "typeof": texts.typeof,
     # Texts
     "text_of_no_list": texts.of_no_list,

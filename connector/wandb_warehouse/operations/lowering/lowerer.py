@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from itertools import count
 from typing import TYPE_CHECKING, cast
 
@@ -11,8 +11,18 @@ from sqlglot import exp
 
 from wandb_warehouse.errors import OperationError
 from wandb_warehouse.operations import tree as t
+from wandb_warehouse.operations.lowering.building import (
+    Sql,
+    column,
+    distinct,
+    equals,
+    table,
+    text,
+)
 from wandb_warehouse.operations.lowering.coercion import json_value
+from wandb_warehouse.operations.lowering.common import Common, common_list, common_value
 from wandb_warehouse.operations.lowering.functions import FUNCTIONS
+from wandb_warehouse.operations.lowering.naming import Namer
 from wandb_warehouse.operations.lowering.relations import (
     ROW_KEY,
     RUN_KEY,
@@ -21,17 +31,16 @@ from wandb_warehouse.operations.lowering.relations import (
     Bound,
     DocumentValue,
     Grouped,
+    Guard,
     ListBinding,
+    Recalled,
     RecordValue,
     Relation,
     RowValue,
     RunValue,
     Scalar,
     Scope,
-    Sql,
     Value,
-    column,
-    text,
 )
 from wandb_warehouse.operations.lowering.single import first, fold_of
 from wandb_warehouse.operations.lowering.sources import SOURCES
@@ -44,8 +53,8 @@ __all__ = ["Lowerer", "Names"]
 
 Names = Mapping[t.Variable, Bound]
 
-_SMALL = 30
-"""Nodes of a condition that may as well be said again."""
+_WASTE = 90
+"""Nodes that a function may say again before its arguments get names."""
 
 _LISTS: dict[type[t.Node], Callable[..., Relation]] = {**SOURCES, **STAGES}
 
@@ -53,9 +62,15 @@ _LISTS: dict[type[t.Node], Callable[..., Relation]] = {**SOURCES, **STAGES}
 class Lowerer:
     """Lowers the nodes of one statement for one engine."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, root: t.Node) -> None:
         self.engine = engine
         self._numbers: dict[str, count[int]] = {}
+        self._namer = Namer(engine, self.alias)
+        self._uses = t.uses(root)
+        self._variables = t.Variables()
+        self._open: list[Scope] = []
+        """The SELECTs in which something is being lowered, the innermost last."""
+        self.common = Common(self.alias)
 
     def alias(self, letter: str) -> str:
         """A new alias."""
@@ -71,10 +86,78 @@ class Lowerer:
         method = _LISTS.get(type(node))
         if method is None:
             raise self.refuse(f"SQL has no list here, but {node.type}")
+        if type(node) in STAGES and self.is_common(node):
+            return common_list(self, node, method, names, scope or Scope())
         return method(self, node, names, scope or Scope())
+
+    def finished(self, query: exp.Select) -> exp.Select:
+        """A statement that is whole."""
+        return self.common.added(self._namer.finished(query), self._namer.finished)
+
+    def is_common(self, node: t.Node) -> bool:
+        """Whether a node stands in several places, and is the same in each."""
+        return self._uses[node] > 1 and not self._variables[node]
+
+    def size(self, bound: Bound) -> int:
+        """How many nodes of SQL an element is."""
+        return self._namer.size(bound)
+
+    def length(self, sql: Sql) -> int:
+        """How many nodes SQL is."""
+        return self._namer.length(sql)
+
+    def free(self, sql: Sql) -> frozenset[str]:
+        """Sources that SQL reads and does not make."""
+        return self._namer.free(sql)
+
+    def within(self, relation: Relation, variable: t.Variable, names: Names) -> dict[t.Variable, Bound]:
+        """Names within a function that goes through a list: one more, for the element."""
+        if self._uses[variable] > 1 and relation.groups is None:
+            relation.element = self._namer.named(relation.element, relation.scope)
+        return {**names, variable: relation.element}
 
     def bound(self, node: t.Node, names: Names, scope: Scope) -> Bound:
         """What a node is within a SELECT; what it needs of other tables joins that SELECT."""
+        if self._uses[node] < 2 or not isinstance(node, t.Apply | t.Item | t.Fold):
+            return self.inside(node, names, scope)
+        if (known := self.recalled(node, names, scope)) is not None:
+            return known
+        if node in self.common.values and not scope.grouped:
+            return common_value(self, node, names, scope)
+        made = self.inside(node, names, scope)
+        if self.is_common(node) and isinstance(node, t.Apply) and self._namer.is_long(made):
+            self.common.values.add(node)
+        made = self._namer.named(made, scope)
+        self.remember(node, made, names, scope, guards=scope.guards)
+        return made
+
+    def inside(self, node: t.Node, names: Names, scope: Scope) -> Bound:
+        """What a node is within a SELECT, lowered anew."""
+        self._open.append(scope)
+        try:
+            return self._lowered(node, names, scope)
+        finally:
+            self._open.pop()
+
+    def recalled(self, node: t.Node, names: Names, here: Scope) -> Bound | None:
+        """What a node was lowered to before, in a SELECT or in one around it that the node depends on anyway."""
+        depends = bool(self._variables[node]) and not isinstance(node, t.First)
+        for scope in (here, *(reversed(self._open) if depends else ())):
+            known: Recalled | None = scope.recalled.get(node)
+            usable = not scope.grouped or (scope is here and known is not None and known.grouped)
+            if known is not None and usable and known.holds(names, scope.guards):
+                return known.bound
+        return None
+
+    def remember(
+        self, node: t.Node, made: Bound, names: Names, scope: Scope, *, guards: Sequence[Guard] = ()
+    ) -> None:
+        """Keep what a node was lowered to."""
+        variables = {variable: names.get(variable) for variable in self._variables[node]}
+        grouped = scope.grouped or isinstance(node, t.First)
+        scope.recalled[node] = Recalled(made, variables, tuple(guards), grouped)
+
+    def _lowered(self, node: t.Node, names: Names, scope: Scope) -> Bound:
         match node:
             case t.Constant(value=value):
                 return self._constant(value)
@@ -83,10 +166,7 @@ class Lowerer:
             case t.Written(text=line):
                 return self.bound(line, names, scope)
             case t.Apply(function=function, arguments=arguments):
-                bounds = [self.bound(each, names, scope) for each in arguments]
-                if function == "if" and node.type == t.VALUE:
-                    bounds[0] = self._hoisted(bounds[0], scope)
-                return self._apply(function, bounds)
+                return self._applied(function, self._arguments(function, arguments, names, scope), scope)
             case t.Attribute(of=of, name=name):
                 return self._attribute(self.bound(of, names, scope), name, node.type)
             case t.Entry(of=of, source=source, key=key):
@@ -139,23 +219,38 @@ class Lowerer:
                 f"{what} holds a null character or half of one, which SQL cannot", "leave it out"
             )
 
+    def _arguments(self, function: str, nodes: Sequence[t.Node], names: Names, scope: Scope) -> list[Bound]:
+        """The arguments of a function: of a choice, each computed only where JavaScript would."""
+        if function not in ("if", "and", "or"):
+            return [self.bound(each, names, scope) for each in nodes]
+        made = [self.bound(nodes[0], names, scope)]
+        assert isinstance(made[0], Scalar)
+        for place, each in enumerate(nodes[1:]):
+            with scope.guarded(made[0].sql, holds=function != "or" and place == 0):
+                made.append(self.bound(each, names, scope))
+        return made
+
+    def _applied(self, function: str, arguments: list[Bound], scope: Scope) -> Bound:
+        """What a function gives; its longest arguments have names where it says them again and again."""
+        sizes = [self._namer.size(each) for each in arguments]
+        made = self._apply(function, arguments)
+        places = sorted(range(len(arguments)), key=lambda place: -sizes[place])
+        if function == "if":
+            places = [0, *(place for place in places if place)]
+        for place in places:
+            if self._namer.size(made) - sum(sizes) <= _WASTE:
+                break
+            arguments[place] = self._namer.named(arguments[place], scope)
+            size = self._namer.size(arguments[place])
+            if size < sizes[place]:
+                sizes[place], made = size, self._apply(function, arguments)
+        return made
+
     def _apply(self, function: str, arguments: list[Bound]) -> Bound:
         made = FUNCTIONS[function](self.engine, *arguments)
         return (
             Scalar(t.BOOLEAN, cast("Sql", made)) if isinstance(made, exp.Expression) else cast("Bound", made)
         )
-
-    def _hoisted(self, condition: Bound, scope: Scope) -> Bound:
-        """A condition as a column: a value of four parts asks for it four times, and one within another sixteen."""
-        if not isinstance(condition, Scalar) or not scope.tables or not self.engine.has_lateral:
-            return condition
-        if len(list(condition.sql.walk())) < _SMALL:
-            return condition
-        alias = self.alias("v")
-        query = exp.select(exp.alias_(condition.sql, "holds", copy=False), copy=False)
-        name = exp.TableAlias(this=exp.to_identifier(alias))
-        scope.add(exp.Lateral(this=query.subquery(copy=False), alias=name))
-        return Scalar(t.BOOLEAN, column("holds", alias))
 
     def _attribute(self, of: Bound, name: str, type_: t.Type) -> Bound:
         match of:
@@ -179,7 +274,7 @@ class Lowerer:
         if not isinstance(of, RunValue | RowValue):
             raise self.refuse(f"there is no {source} here")
         own = RUN_KEY if isinstance(of, RunValue) else ROW_KEY
-        alias = self._joined(of, source, key, own, column("key", "").eq(text(key)))
+        alias = self._joined(of, source, key, own, equals(column("key", ""), text(key)))
         if isinstance(of, RowValue):
             return _leaf(alias)
 
@@ -206,18 +301,19 @@ class Lowerer:
         if (known := of.scope.leaves.get(place)) is not None:
             return known
         alias = self.alias({"config": "c", "summary": "s", "history": "p"}[source])
-        same = [column(name, alias).eq(column(name, of.alias)) for name in own]
-        view = exp.to_table(VIEWS[source])
+        same = [equals(column(name, alias), column(name, of.alias)) for name in own]
         if matches is not None:
             of.scope.add(
-                view.as_(alias), exp.and_(*same, column("key", alias).eq(text(key)), copy=False), "LEFT"
+                table(VIEWS[source], alias),
+                exp.and_(*same, equals(column("key", alias), text(key)), copy=False),
+                "LEFT",
             )
         else:
             start = exp.Substring(
                 this=exp.column("key"), start=exp.Literal.number(1), length=exp.Literal.number(len(key))
             )
-            below = exp.select(*RUN_KEY).from_(view).where(start.eq(text(key))).distinct()
-            of.scope.add(below.subquery(alias), exp.and_(*same, copy=False), "LEFT")
+            below = distinct(RUN_KEY, VIEWS[source]).where(equals(start, text(key)), copy=False)
+            of.scope.add(below.subquery(alias, copy=False), exp.and_(*same, copy=False), "LEFT")
         of.scope.leaves[place] = alias
         return alias
 

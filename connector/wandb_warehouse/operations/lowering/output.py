@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from sqlglot import exp
 
 from wandb_warehouse.operations import tree as t
+from wandb_warehouse.operations.lowering.building import Sql, aliased, column
 from wandb_warehouse.operations.lowering.coercion import settled
 from wandb_warehouse.operations.lowering.lowerer import Lowerer
 from wandb_warehouse.operations.lowering.relations import (
@@ -21,9 +22,7 @@ from wandb_warehouse.operations.lowering.relations import (
     RunValue,
     Scalar,
     Scope,
-    Sql,
     Value,
-    column,
 )
 from wandb_warehouse.operations.lowering.single import first_of, one_of, top_fold, whole_list
 
@@ -64,10 +63,10 @@ class Shown:
 
 def shown(node: t.Node, engine: Engine) -> Shown:
     """The SELECT of what a statement shows, for an engine."""
-    lowerer = Lowerer(engine)
+    lowerer = Lowerer(engine, node)
     is_text = _is_effect(node)
     if isinstance(node, t.Fold) and isinstance(node.of.type, t.ListType):
-        return Shown(top_fold(lowerer, node), is_text, (False,))
+        return Shown(lowerer.finished(top_fold(lowerer, node)), is_text, (False,))
     if isinstance(node, t.First) and node.type in (t.RUN, t.ARTIFACT, t.ROW):
         # One element is a list of at most one: where there is none, there is no row.
         relation, skipped = first_of(lowerer, node, {})
@@ -81,7 +80,7 @@ def shown(node: t.Node, engine: Engine) -> Shown:
         scope = Scope()
         columns = columns_of(lowerer, lowerer.bound(node, {}, scope))
         query = scope.select(*(each.sql for each in columns))
-    return Shown(query, is_text, tuple(each.is_json for each in columns))
+    return Shown(lowerer.finished(query), is_text, tuple(each.is_json for each in columns))
 
 
 def _is_effect(node: t.Node) -> bool:
@@ -102,7 +101,7 @@ def columns_of(lowerer: Lowerer, bound: Bound, name: str = "value") -> list[Colu
     engine = lowerer.engine
     match bound:
         case Scalar(kind, sql):
-            number = engine.double(sql) if kind == t.NUMBER and not _is_double(sql) else sql.copy()
+            number = engine.double(sql) if kind == t.NUMBER and not _is_double(sql) else sql
             return [_named(number, name)]
         case Value():
             return [_named(engine.document(settled(bound).json), name, is_json=True)]
@@ -112,7 +111,7 @@ def columns_of(lowerer: Lowerer, bound: Bound, name: str = "value") -> list[Colu
             return [Column(bound.column(each)) for each in _RUN_COLUMNS]
         case ArtifactValue(columns):
             return [
-                _named(columns[ours].copy(), theirs, is_json=ours == "metadata")
+                _named(columns[ours], theirs, is_json=ours == "metadata")
                 for ours, theirs in _ARTIFACT_COLUMNS.items()
             ]
         case RowValue(_, alias):
@@ -134,4 +133,4 @@ def _is_double(sql: Sql) -> bool:
 
 
 def _named(sql: Sql, name: str, *, is_json: bool = False) -> Column:
-    return Column(exp.alias_(sql, exp.to_identifier(name, quoted=True), copy=False), is_json)
+    return Column(aliased(sql, name, quoted=True), is_json)

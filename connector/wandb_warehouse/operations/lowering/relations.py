@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from sqlglot import exp
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+from wandb_warehouse.operations.lowering.building import Sql, aliased, column, selected
 
-    from sqlglot.expressions import Expr as Sql
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from wandb_warehouse.operations import tree as t
-else:
-    Sql = exp.Expression  # what older versions call it
 
 
 __all__ = [
@@ -26,19 +25,17 @@ __all__ = [
     "Bound",
     "DocumentValue",
     "Grouped",
+    "Guard",
     "Key",
     "ListBinding",
+    "Recalled",
     "RecordValue",
     "Relation",
     "RowValue",
     "RunValue",
     "Scalar",
     "Scope",
-    "Sql",
     "Value",
-    "both",
-    "column",
-    "text",
 ]
 
 RUN_KEY = ("entity", "project", "run_id")
@@ -70,21 +67,6 @@ ARTIFACT_COLUMNS = (
     "metadata",
     "created_at",
 )
-
-
-def column(name: str, table: str) -> exp.Column:
-    """A column of our own tables and views; names of users are quoted elsewhere."""
-    return exp.column(name, table=table)
-
-
-def text(value: str) -> exp.Literal:
-    """A text literal; the printer escapes it for its dialect."""
-    return exp.Literal.string(value)
-
-
-def both(conditions: Sequence[Sql]) -> Sql:
-    """All conditions in one."""
-    return exp.and_(*(each.copy() for each in conditions), copy=False) if conditions else exp.true()
 
 
 @dataclass(frozen=True)
@@ -160,6 +142,8 @@ class Grouped:
     key: Bound
     member: Bound
     relation: Relation
+    folds: Mapping[t.Node, Bound] = field(default_factory=dict)
+    """Aggregates that are columns already; no others are asked for then."""
 
 
 @dataclass(frozen=True)
@@ -191,7 +175,33 @@ class Key:
     @property
     def ordered(self) -> exp.Ordered:
         """The key in an ORDER BY."""
-        return exp.Ordered(this=self.sql.copy(), desc=self.descending, nulls_first=self.missing_first)
+        return exp.Ordered(this=self.sql, desc=self.descending, nulls_first=self.missing_first)
+
+
+@dataclass(eq=False)
+class Guard:
+    """A condition that must hold, or must not, for what is lowered now to be computed."""
+
+    condition: Sql
+    holds: bool = True
+    column: Sql | None = None
+    """Whether this and those before it are met, once that is asked for."""
+
+
+@dataclass(frozen=True)
+class Recalled:
+    """What a node was lowered to: with what its variables were, and under which conditions."""
+
+    bound: Bound
+    variables: Mapping[t.Variable, Bound | None]
+    guards: tuple[Guard, ...]
+    grouped: bool
+    """Whether it stands in a SELECT with a GROUP BY, too."""
+
+    def holds(self, names: Mapping[t.Variable, Bound], guards: Sequence[Guard]) -> bool:
+        """Whether it would be lowered to the same with these names, under these conditions."""
+        same = all(names.get(variable) is bound for variable, bound in self.variables.items())
+        return same and tuple(guards[: len(self.guards)]) == self.guards
 
 
 @dataclass(eq=False)
@@ -204,7 +214,25 @@ class Scope:
     correlated: list[tuple[exp.Column, Sql]] = field(default_factory=list)
     """Columns that must equal something of a SELECT further out."""
     leaves: dict[tuple[str, str, str], str] = field(default_factory=dict)
-    firsts: dict[t.Node, Bound] = field(default_factory=dict)
+    recalled: dict[t.Node, Recalled] = field(default_factory=dict)
+    """Nodes that are asked for more than once."""
+    guards: list[Guard] = field(default_factory=list)
+    grouped: bool = False
+    """Whether it has a GROUP BY, and what is lowered now is of a group, not of one of its members."""
+
+    @contextmanager
+    def guarded(self, condition: Sql, *, holds: bool = True) -> Iterator[None]:
+        """Lower what is computed only where a condition holds."""
+        self.guards.append(Guard(condition, holds))
+        yield
+        self.guards.pop()
+
+    @contextmanager
+    def of_members(self) -> Iterator[None]:
+        """Lower what is of each member of a group."""
+        grouped, self.grouped = self.grouped, False
+        yield
+        self.grouped = grouped
 
     @property
     def aliases(self) -> set[str]:
@@ -218,23 +246,27 @@ class Scope:
             if on is not None:
                 self.where.append(on)
         else:
-            if not self.tables:
-                one = exp.select(exp.alias_(exp.Literal.number(1), "one", copy=False))
-                self.tables.append((one.subquery("one_row"), None, ""))
+            self.start()
             self.tables.append((source, on, how))
+
+    def start(self) -> None:
+        """Begin with one row, where there is no source yet."""
+        if not self.tables:
+            one = selected(aliased(exp.Literal.number(1), "one"))
+            self.tables.append((one.subquery("one_row", copy=False), None, ""))
 
     def select(self, *columns: Sql) -> exp.Select:
         """The SELECT of these columns."""
-        # sqlglot's builders copy what they get, and the whole statement each time, unless they are told not to.
-        query = exp.select(*(each.copy() for each in columns), copy=False)
+        query = selected(*columns)
         for place, (source, on, how) in enumerate(self.tables):
             if place == 0:
-                query = query.from_(source.copy(), copy=False)
-            elif on is None:
-                query = query.join(source.copy(), join_type="CROSS", copy=False)
-            else:
-                query = query.join(source.copy(), on=on.copy(), join_type=how, copy=False)
-        return query.where(*(each.copy() for each in self.where), copy=False) if self.where else query
+                query = query.from_(source, copy=False)
+                continue
+            kind = {"LEFT": {"side": "LEFT"}, "INNER": {"kind": "INNER"}}.get(how, {})
+            query.append(
+                "joins", exp.Join(this=source, on=on, **(kind if on is not None else {"kind": "CROSS"}))
+            )
+        return query.where(*self.where, copy=False) if self.where else query
 
 
 @dataclass
@@ -253,9 +285,9 @@ class Relation:
             return self._ordered_outside(columns)
         query = self.scope.select(*columns)
         if self.groups is not None:
-            query = query.group_by(*(each.copy() for each in self.groups), copy=False)
+            query = query.group_by(*self.groups, copy=False)
         if self.having:
-            query = query.having(*(each.copy() for each in self.having), copy=False)
+            query = query.having(*self.having, copy=False)
         if ordered and self.order:
             query = query.order_by(*(key.ordered for key in self.order), copy=False)
         return query
@@ -265,9 +297,7 @@ class Relation:
 
         Not every engine orders groups that it keeps by what is not shown, or anything by a window.
         """
-        keys = [
-            exp.alias_(key.sql.copy(), f"order_{place}", copy=False) for place, key in enumerate(self.order)
-        ]
+        keys = [aliased(key.sql, f"order_{place}") for place, key in enumerate(self.order)]
         inner = self.select(*columns, *keys).subquery("kept", copy=False)
         shown = [
             exp.Column(this=exp.Star(), table=exp.to_identifier("kept"))
@@ -281,7 +311,7 @@ class Relation:
             )
             for place, key in enumerate(self.order)
         ]
-        return exp.select(*shown, copy=False).from_(inner, copy=False).order_by(*order, copy=False)
+        return selected(*shown).from_(inner, copy=False).order_by(*order, copy=False)
 
     def place(self) -> Sql:
         """The element's place in the order, from 1."""

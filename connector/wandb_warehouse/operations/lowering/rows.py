@@ -8,6 +8,7 @@ from sqlglot import exp
 
 from wandb_warehouse.errors import OperationError
 from wandb_warehouse.operations import tree as t
+from wandb_warehouse.operations.lowering.building import Sql, aliased, column
 from wandb_warehouse.operations.lowering.coercion import settled
 from wandb_warehouse.operations.lowering.relations import (
     ARTIFACT_COLUMNS,
@@ -16,21 +17,23 @@ from wandb_warehouse.operations.lowering.relations import (
     ArtifactValue,
     Bound,
     DocumentValue,
+    Key,
     RecordValue,
+    Relation,
     RowValue,
     RunValue,
     Scalar,
     Scope,
-    Sql,
     Value,
-    column,
 )
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from wandb_warehouse.operations.lowering.lowerer import Lowerer
 
-__all__ = ["export", "rebuilt"]
+
+__all__ = ["export", "rebuilt", "wrap"]
 
 _PARTS = ("kind", "number", "text", "json")
 
@@ -41,7 +44,11 @@ def export(bound: Bound, prefix: str = "") -> dict[str, Sql]:
         case Scalar(type_, sql):
             # A literal is a decimal in SQL, with a precision of its own.
             is_decimal = type_ == t.NUMBER and isinstance(sql, exp.Literal | exp.Neg)
-            return {f"{prefix}value": exp.cast(sql, exp.DataType.build("DOUBLE")) if is_decimal else sql}
+            return {
+                f"{prefix}value": exp.cast(sql, exp.DataType.build("DOUBLE"), copy=False)
+                if is_decimal
+                else sql
+            }
         case Value():
             whole = settled(bound)
             kind, number, words, json = whole.kind, whole.number, whole.text, whole.json
@@ -106,3 +113,34 @@ def rebuilt(
         }
         return RecordValue(entries)
     raise OperationError(f"a list of {type_} has no columns", mend="flatten it, or map it to records")
+
+
+def wrap(
+    lo: Lowerer,
+    relation: Relation,
+    type_: t.Type,
+    scope: Scope,
+    *,
+    extra: Mapping[str, Sql] | None = None,
+    total: bool = False,
+) -> tuple[Relation, Sql, Sql | None, str]:
+    """A relation as a source of a SELECT around it, and its alias.
+
+    Between them the columns of each element's place, and of how many elements there are.
+    """
+    alias = lo.alias("t")
+    named = {**export(relation.element), **(extra or {}), f"place_{alias}": relation.place()}
+    if total:
+        named[f"total_{alias}"] = exp.Window(this=exp.Count(this=exp.Star()))
+    columns: list[Sql] = [aliased(sql, name) for name, sql in named.items()]
+    if isinstance(relation.element, RunValue):
+        star = exp.Column(this=exp.Star(), table=exp.to_identifier(relation.element.alias))
+        columns = [star, *columns[len(export(relation.element)) :]]
+    correlated = bool(relation.scope.correlated)
+    query = relation.select(*columns).subquery(alias, copy=False)
+    on = exp.true() if scope.tables else None
+    scope.add(query if not (correlated and scope.tables) else exp.Lateral(this=query), on)
+    element = rebuilt(t.element_of(type_), scope, alias)
+    place = column(f"place_{alias}", alias)
+    size = column(f"total_{alias}", alias) if total else None
+    return Relation(scope, element, [Key(place)]), place, size, alias

@@ -7,21 +7,20 @@ from typing import TYPE_CHECKING
 from sqlglot import exp
 
 from wandb_warehouse.operations import tree as t
+from wandb_warehouse.operations.lowering.building import Sql, aliased, column, equals, selected
 from wandb_warehouse.operations.lowering.folding import chain, driving_key, fold
 from wandb_warehouse.operations.lowering.relations import (
     Bound,
     Grouped,
+    Guard,
     ListBinding,
     Relation,
     RunValue,
     Scalar,
     Scope,
-    Sql,
-    column,
 )
-from wandb_warehouse.operations.lowering.rows import export, rebuilt
+from wandb_warehouse.operations.lowering.rows import export, rebuilt, wrap
 from wandb_warehouse.operations.lowering.sources import history
-from wandb_warehouse.operations.lowering.stages import wrap
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -33,28 +32,36 @@ __all__ = ["first", "first_of", "fold_of", "one_of", "top_fold", "whole_list"]
 
 def first(lo: Lowerer, node: t.First, names: Names, scope: Scope) -> Bound:
     """The element at a place of a list, joined to the SELECT that needs it; all missing where there is none."""
-    if node in scope.firsts:
-        return scope.firsts[node]
+    if (known := lo.recalled(node, names, scope)) is not None:
+        return known
+    if node in lo.common:
+        alias = lo.alias("f")
+        scope.add(lo.common.source(node, alias), exp.true(), "LEFT")
+        return _found(lo, node, alias, names, scope)
     relation, skipped = first_of(lo, node, names)
     if relation.groups is not None or isinstance(relation.element, ListBinding):
         raise lo.refuse("one group cannot be taken out", "map the groups to records first")
     named = export(relation.element)
-    columns: list[Sql] = [exp.alias_(sql.copy(), name, copy=False) for name, sql in named.items()]
+    columns: list[Sql] = [aliased(sql, name) for name, sql in named.items()]
     if isinstance(relation.element, RunValue):
         columns = [exp.Column(this=exp.Star(), table=exp.to_identifier(relation.element.alias))]
     alias = lo.alias("f")
     correlated = relation.scope.correlated
-    if not _free(relation.select(*columns)):
-        scope.add(one_of(relation, columns, skipped).subquery(alias, copy=False), exp.true(), "LEFT")
-    elif correlated and not _free(_uncorrelated(relation).select(*columns)):
+    if not lo.free(relation.select(*columns)):
+        query = one_of(relation, columns, skipped)
+        if lo.is_common(node):
+            lo.common.add(node, query)
+            source: Sql = lo.common.source(node, alias)
+        else:
+            source = query.subquery(alias, copy=False)
+        scope.add(source, exp.true(), "LEFT")
+    elif correlated and not lo.free(_uncorrelated(relation).select(*columns)):
         inner = _uncorrelated(relation)
         own, same = _tied(alias, correlated)
         order = exp.Order(expressions=[key.ordered for key in relation.order])
-        number = exp.Window(
-            this=exp.RowNumber(), partition_by=[ours.copy() for ours, _ in correlated], order=order
-        )
-        query = inner.select(*columns, *own, exp.alias_(number, f"place_{alias}", copy=False))
-        here = column(f"place_{alias}", alias).eq(exp.Literal.number(skipped + 1))
+        number = exp.Window(this=exp.RowNumber(), partition_by=[ours for ours, _ in correlated], order=order)
+        query = inner.select(*columns, *own, aliased(number, f"place_{alias}"))
+        here = equals(column(f"place_{alias}", alias), exp.Literal.number(skipped + 1))
         scope.add(query.subquery(alias, copy=False), exp.and_(*same, here, copy=False), "LEFT")
     else:
         if not lo.engine.has_lateral:
@@ -64,8 +71,12 @@ def first(lo: Lowerer, node: t.First, names: Names, scope: Scope) -> Bound:
             this=query.subquery(copy=False), alias=exp.TableAlias(this=exp.to_identifier(alias))
         )
         scope.add(lateral, exp.true(), "LEFT")
+    return _found(lo, node, alias, names, scope)
+
+
+def _found(lo: Lowerer, node: t.First, alias: str, names: Names, scope: Scope) -> Bound:
     found = rebuilt(node.type, scope, alias)
-    scope.firsts[node] = found
+    lo.remember(node, found, names, scope)
     return found
 
 
@@ -84,14 +95,19 @@ def fold_of(lo: Lowerer, node: t.Fold, names: Names, scope: Scope) -> Bound:
         return _some_listed(lo, node.of, node.of.of, names, scope)
     group = chain(node.of)
     if group is not None and isinstance(found := names.get(group), Grouped):
-        element, conditions = members(lo, node.of, names, found)
+        if node in found.folds:
+            return found.folds[node]
+        with found.relation.scope.of_members():
+            element, conditions = members(lo, node.of, names, found)
         return fold(lo.engine, node, element, [], conditions)
+    if node in lo.common:
+        return lo.common.scalars[node]
     key = driving_key(node)
     relation = _driven(lo, node.of, key, names) if key else lo.relation(node.of, names)
     if isinstance(relation.element, Grouped):
         # Groups are only counted; what they hold has no columns.
         scope_of_groups = Scope()
-        one = relation.select(exp.alias_(exp.Literal.number(1), "one", copy=False))
+        one = relation.select(aliased(exp.Literal.number(1), "one"))
         scope_of_groups.add(one.subquery(lo.alias("t"), copy=False))
         relation = Relation(scope_of_groups, relation.element, [])
     elif relation.groups is not None:
@@ -100,7 +116,14 @@ def fold_of(lo: Lowerer, node: t.Fold, names: Names, scope: Scope) -> Bound:
     if (joined := _joined(lo, node, relation, made, scope)) is not None:
         return joined
     query = relation.select(made.sql)
-    return Scalar(made.type, query.subquery(copy=False), made.may_be_nan)
+    if lo.is_common(node):
+        lo.common.add(node, relation.select(aliased(made.sql, "value")))
+        alias = lo.alias("n")
+        query = selected(column("value", alias)).from_(lo.common.source(node, alias), copy=False)
+    value = Scalar(made.type, query.subquery(copy=False), made.may_be_nan)
+    if node in lo.common:
+        lo.common.scalars[node] = value
+    return value
 
 
 _OF_NONE: dict[str, Sql] = {
@@ -117,18 +140,18 @@ def _joined(lo: Lowerer, node: t.Fold, relation: Relation, made: Scalar, scope: 
     Every engine can do that. Subqueries that refer to the SELECT around them are not allowed everywhere.
     """
     correlated = relation.scope.correlated
-    theirs = {each.table for _, outer in correlated for each in outer.find_all(exp.Column)}
+    theirs = {name for _, outer in correlated for name in lo.free(outer)}
     alone = _uncorrelated(relation)
-    if not correlated or not theirs <= scope.aliases or _free(alone.select(made.sql)):
+    if not correlated or not theirs <= scope.aliases or lo.free(alone.select(made.sql)):
         return None
     alias = lo.alias("n")
     own, same = _tied(alias, correlated)
-    query = alone.select(*own, exp.alias_(made.sql, "value", copy=False))
-    query = query.group_by(*(ours.copy() for ours, _ in correlated), copy=False)
+    query = alone.select(*own, aliased(made.sql, "value"))
+    query = query.group_by(*(ours for ours, _ in correlated), copy=False)
     scope.add(query.subquery(alias, copy=False), exp.and_(*same, copy=False), "LEFT")
     value: Sql = column("value", alias)
     if (none := _OF_NONE.get(node.function)) is not None:
-        value = exp.Coalesce(this=value, expressions=[none.copy()])
+        value = exp.Coalesce(this=value, expressions=[none])
     return Scalar(made.type, value, made.may_be_nan)
 
 
@@ -143,11 +166,11 @@ def top_fold(lo: Lowerer, node: t.Fold) -> exp.Select:
         double = made.type == t.NUMBER and not isinstance(value, exp.Avg | exp.StddevPop)
         query.set(
             "expressions",
-            [exp.alias_(lo.engine.double(value) if double else value, "value", quoted=True, copy=False)],
+            [aliased(lo.engine.double(value) if double else value, "value", quoted=True)],
         )
         return query
     assert isinstance(made, Scalar)
-    return scope.select(exp.alias_(made.sql, "value", quoted=True, copy=False))
+    return scope.select(aliased(made.sql, "value", quoted=True))
 
 
 def whole_list(lo: Lowerer, binding: ListBinding) -> Sql:
@@ -164,7 +187,7 @@ def _some_listed(lo: Lowerer, node: t.Filter, listed: t.Listed, names: Names, sc
         lo.sql(node.condition, {**names, node.variable: lo.bound(each, names, scope)}, scope)
         for each in listed.items
     ]
-    return Scalar(t.BOOLEAN, exp.paren(exp.or_(*conditions, copy=False), copy=False))
+    return Scalar(t.BOOLEAN, exp.Paren(this=exp.or_(*conditions, copy=False)))
 
 
 def _driven(lo: Lowerer, node: t.Node, key: str, names: Names) -> Relation:
@@ -174,12 +197,14 @@ def _driven(lo: Lowerer, node: t.Node, key: str, names: Names) -> Relation:
             return history(lo, node, names, Scope(), key)
         case t.Filter(of=of, variable=variable, condition=condition):
             relation = _driven(lo, of, key, names)
-            inner = {**names, variable: relation.element}
-            relation.scope.where.append(lo.sql(condition, inner, relation.scope))
+            inner = lo.within(relation, variable, names)
+            condition_sql = lo.sql(condition, inner, relation.scope)
+            relation.scope.where.append(condition_sql)
+            relation.scope.guards.append(Guard(condition_sql))
             return relation
         case t.Each(of=of, variable=variable, body=body):
             relation = _driven(lo, of, key, names)
-            element = lo.bound(body, {**names, variable: relation.element}, relation.scope)
+            element = lo.bound(body, lo.within(relation, variable, names), relation.scope)
             return Relation(relation.scope, element, relation.order)
         case _:
             raise lo.refuse("no history")
@@ -202,11 +227,9 @@ def members(lo: Lowerer, node: t.Node, names: Names, group: Grouped) -> tuple[Bo
 def _tied(alias: str, correlated: Sequence[tuple[exp.Column, Sql]]) -> tuple[list[Sql], list[Sql]]:
     """Columns for what ties a list to the SELECT around it, and the conditions that join a source of them to it."""
     names = [f"of_{alias}_{place}" for place in range(len(correlated))]
-    own: list[Sql] = [
-        exp.alias_(ours.copy(), name, copy=False) for name, (ours, _) in zip(names, correlated, strict=True)
-    ]
+    own: list[Sql] = [aliased(ours, name) for name, (ours, _) in zip(names, correlated, strict=True)]
     same: list[Sql] = [
-        exp.EQ(this=column(name, alias), expression=theirs.copy())
+        exp.EQ(this=column(name, alias), expression=theirs)
         for name, (_, theirs) in zip(names, correlated, strict=True)
     ]
     return own, same
@@ -214,20 +237,12 @@ def _tied(alias: str, correlated: Sequence[tuple[exp.Column, Sql]]) -> tuple[lis
 
 def one_of(relation: Relation, columns: list[Sql], skipped: int) -> exp.Select:
     """The SELECT of one element, and how many before it are skipped."""
-    query = relation.select(*columns, ordered=True).limit(1, copy=False)
-    return query.offset(skipped, copy=False) if skipped else query
-
-
-def _free(query: exp.Select) -> set[str]:
-    """Aliases that a query reads and does not make."""
-    made = {
-        each.alias_or_name for kind in (exp.Table, exp.Subquery, exp.Lateral) for each in query.find_all(kind)
-    }
-    return {each.table for each in query.find_all(exp.Column) if each.table} - made
+    query = relation.select(*columns, ordered=True).limit(exp.Literal.number(1), copy=False)
+    return query.offset(exp.Literal.number(skipped), copy=False) if skipped else query
 
 
 def _uncorrelated(relation: Relation) -> Relation:
     """The relation without what ties it to a SELECT further out."""
-    tied = {exp.EQ(this=ours.copy(), expression=theirs.copy()) for ours, theirs in relation.scope.correlated}
+    tied = {exp.EQ(this=ours, expression=theirs) for ours, theirs in relation.scope.correlated}
     scope = Scope(relation.scope.tables, [each for each in relation.scope.where if each not in tied])
     return Relation(scope, relation.element, relation.order)

@@ -7,6 +7,16 @@ from typing import TYPE_CHECKING
 from sqlglot import exp
 
 from wandb_warehouse.operations import tree as t
+from wandb_warehouse.operations.lowering.building import (
+    Sql,
+    aliased,
+    column,
+    distinct,
+    equals,
+    selected,
+    table,
+    text,
+)
 from wandb_warehouse.operations.lowering.coercion import as_value, json_value
 from wandb_warehouse.operations.lowering.relations import (
     ARTIFACT_COLUMNS,
@@ -23,10 +33,7 @@ from wandb_warehouse.operations.lowering.relations import (
     RunValue,
     Scalar,
     Scope,
-    Sql,
     Value,
-    column,
-    text,
 )
 from wandb_warehouse.operations.lowering.rows import export, rebuilt
 
@@ -41,13 +48,11 @@ __all__ = ["SOURCES", "history", "run_of"]
 def all_runs(lo: Lowerer, node: t.AllRuns, names: Names, scope: Scope) -> Relation:
     """Every run that is not deleted, the oldest first."""
     run = RunValue(scope, lo.alias("r"))
-    scope.add(
-        exp.to_table("runs").as_(run.alias), exp.Is(this=run.column("deleted_at"), expression=exp.Null())
-    )
+    scope.add(table("runs", run.alias), exp.Is(this=run.column("deleted_at"), expression=exp.Null()))
     wanted = [*zip(RUN_KEY, node.project or (), strict=False)]
     if node.run_id is not None:
         wanted.append(("run_id", node.run_id))
-    scope.where += [run.column(name).eq(text(value)) for name, value in wanted]
+    scope.where += [equals(run.column(name), text(value)) for name, value in wanted]
     return Relation(scope, run, [Key(run.column(name)) for name in ("created_at", *RUN_KEY)])
 
 
@@ -55,14 +60,13 @@ def history(lo: Lowerer, node: t.History, names: Names, scope: Scope, key: str |
     """The rows of a run's history; with a key, those alone that have it, and its values beside them."""
     run = run_of(lo, node.of, names, scope)
     alias = lo.alias("h")
-    points = exp.to_table("history_points")
     if key is None:
-        source: Sql = exp.select(*ROW_KEY).from_(points).distinct().subquery(alias, copy=False)
+        source: Sql = distinct(ROW_KEY, "history_points").subquery(alias, copy=False)
     else:
-        source = points.as_(alias)
+        source = table("history_points", alias)
     of_run(scope, source, alias, run)
     if key is not None:
-        scope.where.append(column("key", alias).eq(text(key)))
+        scope.where.append(equals(column("key", alias), text(key)))
     order = [Key(column(name, alias)) for name in ("step", "seq")]
     return Relation(scope, RowValue(scope, alias, key), order)
 
@@ -72,14 +76,14 @@ def tags(lo: Lowerer, node: t.Tags, names: Names, scope: Scope) -> Relation:
     of = lo.bound(node.of, names, scope)
     if isinstance(of, RunValue):
         alias = lo.alias("g")
-        of_run(scope, exp.to_table("run_tags").as_(alias), alias, of)
+        of_run(scope, table("run_tags", alias), alias, of)
         return Relation(scope, Scalar(t.TEXT, column("tag", alias)), [Key(column("position", alias))])
     if not isinstance(of, ArtifactValue):
         raise lo.refuse("tags are of a run or an artifact version")
     alias = lo.alias("l")
     correlate(
         scope,
-        exp.to_table("artifact_aliases").as_(alias),
+        table("artifact_aliases", alias),
         [(column(ours, alias), of.columns[theirs]) for ours, theirs in ARTIFACT_KEY.items()],
     )
     return Relation(scope, Scalar(t.TEXT, column("alias", alias)), [Key(column("alias", alias))])
@@ -89,12 +93,12 @@ def artifacts(lo: Lowerer, node: t.Artifacts, names: Names, scope: Scope) -> Rel
     """The versions a run logged or used."""
     run = run_of(lo, node.of, names, scope)
     edge, version = lo.alias("e"), lo.alias("a")
-    of_run(scope, exp.to_table("run_artifacts").as_(edge), edge, run)
-    scope.where.append(column("direction", edge).eq(text(node.direction)))
-    same = [column(ours, version).eq(column(theirs, edge)) for ours, theirs in ARTIFACT_KEY.items()]
-    scope.add(exp.to_table("artifacts").as_(version), exp.and_(*same, copy=False), "LEFT")
+    of_run(scope, table("run_artifacts", edge), edge, run)
+    scope.where.append(equals(column("direction", edge), text(node.direction)))
+    same = [equals(column(ours, version), column(theirs, edge)) for ours, theirs in ARTIFACT_KEY.items()]
+    scope.add(table("artifacts", version), exp.and_(*same, copy=False), "LEFT")
     if node.collection is not None:
-        scope.where.append(column("collection", edge).eq(text(node.collection)))
+        scope.where.append(equals(column("collection", edge), text(node.collection)))
     if node.alias is not None:
         scope.where.append(_under_alias(lo, edge, node.alias))
     from_edge = (*ARTIFACT_COLUMNS[:5], "type")
@@ -105,15 +109,15 @@ def artifacts(lo: Lowerer, node: t.Artifacts, names: Names, scope: Scope) -> Rel
 
 def _under_alias(lo: Lowerer, edge: str, wanted: str) -> Sql:
     alias = lo.alias("l")
-    same = [column(ours, alias).eq(column(theirs, edge)) for ours, theirs in ARTIFACT_KEY.items()]
-    named = column("alias", alias).eq(text(wanted))
+    same = [equals(column(ours, alias), column(theirs, edge)) for ours, theirs in ARTIFACT_KEY.items()]
+    named = equals(column("alias", alias), text(wanted))
     query = (
-        exp.select(exp.Literal.number(1))
-        .from_(exp.to_table("artifact_aliases").as_(alias))
-        .where(*same, named)
+        selected(exp.Literal.number(1))
+        .from_(table("artifact_aliases", alias), copy=False)
+        .where(*same, named, copy=False)
     )
-    return exp.paren(
-        exp.or_(column("version", edge).eq(text(wanted)), exp.Exists(this=query), copy=False), copy=False
+    return exp.Paren(
+        this=exp.or_(equals(column("version", edge), text(wanted)), exp.Exists(this=query), copy=False)
     )
 
 
@@ -141,11 +145,8 @@ def listed(lo: Lowerer, node: t.Listed, names: Names, scope: Scope) -> Relation:
     for place, each in enumerate(node.items):
         bound = lo.bound(each, names, scope)
         named = export(as_value(lo.engine, bound) if element == t.VALUE else bound)
-        values = (
-            exp.alias_(sql.copy(), name, copy=False)
-            for name, sql in {**named, "place": exp.Literal.number(place)}.items()
-        )
-        rows.append(exp.select(*values))
+        values = (aliased(sql, name) for name, sql in {**named, "place": exp.Literal.number(place)}.items())
+        rows.append(selected(*values))
     query: exp.Query = rows[0]
     for row in rows[1:]:
         query = exp.union(query, row, distinct=False, copy=False)
@@ -164,18 +165,18 @@ def differences(lo: Lowerer, node: t.Differences, names: Names, scope: Scope) ->
         raise lo.refuse("a config is compared with a summary", "compare two of a kind")
     alias = lo.alias("c")
     held = [
-        exp.and_(*(column(name, alias).eq(run.column(name)) for name in RUN_KEY), copy=False)
+        exp.and_(*(equals(column(name, alias), run.column(name)) for name in RUN_KEY), copy=False)
         for run, _ in runs
     ]
     inner.add(
-        exp.to_table(VIEWS[runs[0][1]]).as_(alias),
-        exp.or_(*(each.copy() for each in held), copy=False),
+        table(VIEWS[runs[0][1]], alias),
+        exp.or_(*(each for each in held), copy=False),
         "INNER",
     )
     key = column("key", alias)
 
     def part(name: str, holds: Sql) -> Sql:
-        return exp.Max(this=exp.Case().when(holds.copy(), column(name, alias), copy=False))
+        return exp.Max(this=exp.Case().when(holds, column(name, alias), copy=False))
 
     left, right = (
         Value(part("kind", each), part("number", each), part("text", each), part("json", each))
@@ -183,7 +184,7 @@ def differences(lo: Lowerer, node: t.Differences, names: Names, scope: Scope) ->
     )
     differs = Scalar(t.BOOLEAN, exp.NullSafeNEQ(this=_known(left.json), expression=_known(right.json)))
     record = RecordValue({"key": Scalar(t.TEXT, key), "left": left, "right": right, "differs": differs})
-    made = (exp.alias_(sql.copy(), name, copy=False) for name, sql in export(record).items())
+    made = (aliased(sql, name) for name, sql in export(record).items())
     query = inner.select(*made).group_by(key)
     out = lo.alias("d")
     scope.add(query.subquery(out, copy=False), exp.true() if scope.tables else None)
@@ -192,7 +193,7 @@ def differences(lo: Lowerer, node: t.Differences, names: Names, scope: Scope) ->
 
 def _known(json: Sql) -> Sql:
     """JSON, NULL where it is null: both are missing."""
-    return exp.Nullif(this=json.copy(), expression=text("null"))
+    return exp.Nullif(this=json, expression=text("null"))
 
 
 def variable(lo: Lowerer, node: t.Variable, names: Names, scope: Scope) -> Relation:
@@ -221,7 +222,7 @@ def of_run(scope: Scope, source: Sql, alias: str, run: RunValue) -> None:
 
 def correlate(scope: Scope, source: Sql, pairs: list[tuple[exp.Column, Sql]]) -> None:
     """Add a source whose columns equal something of a SELECT further out, or of this one."""
-    same = [exp.EQ(this=ours.copy(), expression=theirs.copy()) for ours, theirs in pairs]
+    same = [exp.EQ(this=ours, expression=theirs) for ours, theirs in pairs]
     if scope.tables:
         scope.add(source, exp.and_(*same, copy=False), "INNER")
     else:

@@ -7,41 +7,51 @@ from typing import TYPE_CHECKING
 from sqlglot import exp
 
 from wandb_warehouse.operations import tree as t
+from wandb_warehouse.operations.lowering.building import Sql, aliased, column
 from wandb_warehouse.operations.lowering.coercion import merged
+from wandb_warehouse.operations.lowering.groups import apart, group
 from wandb_warehouse.operations.lowering.relations import (
     RUN_KEY,
-    Grouped,
+    Guard,
     Key,
     Relation,
     RunValue,
     Scalar,
     Scope,
-    Sql,
-    column,
 )
-from wandb_warehouse.operations.lowering.rows import export, rebuilt
+from wandb_warehouse.operations.lowering.rows import export, rebuilt, wrap
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
     from wandb_warehouse.operations.lowering.lowerer import Lowerer, Names
 
-__all__ = ["STAGES", "wrap"]
+__all__ = ["STAGES"]
+
+_LONG = 300
+"""Nodes of what a body makes of a group before the groups stand in a SELECT of their own."""
 
 
 def filtered(lo: Lowerer, node: t.Filter, names: Names, scope: Scope) -> Relation:
     """The elements for which a condition holds: a WHERE, of groups a HAVING."""
     relation = lo.relation(node.of, names, scope)
-    condition = lo.sql(node.condition, {**names, node.variable: relation.element}, relation.scope)
-    (relation.scope.where if relation.groups is None else relation.having).append(condition)
+    condition = lo.sql(node.condition, lo.within(relation, node.variable, names), relation.scope)
+    if relation.groups is None:
+        relation.scope.where.append(condition)
+        relation.scope.guards.append(Guard(condition))
+    else:
+        relation.having.append(condition)
     return relation
 
 
 def mapped(lo: Lowerer, node: t.Each, names: Names, scope: Scope) -> Relation:
     """What a body makes of each element: no clause changes, only what an element is."""
     relation = lo.relation(node.of, names, scope)
-    inner = {**names, node.variable: relation.element}
+    inner = lo.within(relation, node.variable, names)
     element = lo.bound(node.body, inner, relation.scope)
+    if relation.groups is not None and lo.size(element) > _LONG:
+        relation = apart(lo, relation, node, names)
+        element = lo.bound(node.body, {**names, node.variable: relation.element}, relation.scope)
     return Relation(relation.scope, element, relation.order, relation.groups, relation.having)
 
 
@@ -51,7 +61,7 @@ def flat(lo: Lowerer, node: t.Flat, names: Names, scope: Scope) -> Relation:
     if outer.groups is not None:
         raise lo.refuse("lists within groups cannot be flattened", "flatten before groupBy")
     known = len(outer.scope.correlated)
-    inner = lo.relation(node.body, {**names, node.variable: outer.element}, outer.scope)
+    inner = lo.relation(node.body, lo.within(outer, node.variable, names), outer.scope)
     if inner.scope is not outer.scope:
         raise lo.refuse("a list of a part of each element cannot be flattened", "take the part after flatten")
     del inner.scope.correlated[known:]
@@ -61,7 +71,7 @@ def flat(lo: Lowerer, node: t.Flat, names: Names, scope: Scope) -> Relation:
 def sort(lo: Lowerer, node: t.Sort, names: Names, scope: Scope) -> Relation:
     """The elements by keys, then as they were: JavaScript sorts are stable."""
     relation = lo.relation(node.of, names, scope)
-    inner = {**names, node.variable: relation.element}
+    inner = lo.within(relation, node.variable, names)
     keys = []
     for key, descending in node.keys:
         bound = lo.bound(key, inner, relation.scope)
@@ -91,12 +101,12 @@ def part(lo: Lowerer, node: t.Slice, names: Names, scope: Scope) -> Relation:
     def before(number: int) -> Sql:
         if number >= 0 or total is None:
             return exp.Literal.number(number)
-        return exp.Sub(this=total.copy(), expression=exp.Literal.number(-number))
+        return exp.Sub(this=total, expression=exp.Literal.number(-number))
 
     if node.start:
-        wrapped.scope.where.append(exp.GT(this=place.copy(), expression=before(node.start)))
+        wrapped.scope.where.append(exp.GT(this=place, expression=before(node.start)))
     if node.stop is not None:
-        wrapped.scope.where.append(exp.LTE(this=place.copy(), expression=before(node.stop)))
+        wrapped.scope.where.append(exp.LTE(this=place, expression=before(node.stop)))
     return wrapped
 
 
@@ -109,74 +119,18 @@ def unique(lo: Lowerer, node: t.Unique, names: Names, scope: Scope) -> Relation:
     groups = [sql for name, sql in named.items() if not name.endswith(("number", "text"))] or list(
         named.values()
     )
-    kept = {name: sql if sql in groups else exp.Min(this=sql.copy()) for name, sql in named.items()}
+    kept = {name: sql if sql in groups else exp.Min(this=sql) for name, sql in named.items()}
     if isinstance(wrapped.element, RunValue):
         groups = [wrapped.element.column(name) for name in RUN_KEY]
         kept = {name: exp.Min(this=wrapped.element.column(name)) for name in named}
         kept |= dict(zip(RUN_KEY, groups, strict=True))
     alias = lo.alias("u")
-    first = exp.alias_(exp.Min(this=place.copy()), f"place_{alias}", copy=False)
-    columns = [exp.alias_(sql.copy(), name, copy=False) for name, sql in kept.items()]
-    query = wrapped.scope.select(*columns, first).group_by(*(each.copy() for each in groups))
+    first = aliased(exp.Min(this=place), f"place_{alias}")
+    columns = [aliased(sql, name) for name, sql in kept.items()]
+    query = wrapped.scope.select(*columns, first).group_by(*(each for each in groups))
     scope.add(query.subquery(alias, copy=False), exp.true() if scope.tables else None)
     element = rebuilt(t.element_of(node.type), scope, alias)
     return Relation(scope, element, [Key(column(f"place_{alias}", alias))])
-
-
-def group(lo: Lowerer, node: t.Group, names: Names, scope: Scope) -> Relation:
-    """A GROUP BY; groups come in the order in which their keys first occur."""
-    relation = lo.relation(node.of, names, Scope())
-    key = merged(lo.bound(node.key, {**names, node.variable: relation.element}, relation.scope))
-    if isinstance(key, Scalar) and key.may_be_nan:
-        key = Scalar(key.type, lo.engine.without_nan(key.sql))
-    extra = {f"group_{name}": sql for name, sql in export(key).items()}
-    wrapped, place, _, alias = wrap(lo, relation, node.of.type, scope, extra=extra)
-    groups: list[Sql] = []
-    columns: dict[str, Sql] = {}
-    for name in extra:
-        sql = column(name, alias)
-        # Of a value's four parts two tell it from others; the other two follow from them.
-        follows = name.endswith(("_number", "_text")) and f"{name.rpartition('_')[0]}_kind" in extra
-        columns[name] = exp.Min(this=sql) if follows else sql
-        groups += [] if follows else [sql]
-    if not groups:
-        groups = [exp.true()]
-    key = rebuilt(node.key.type, wrapped.scope, alias, columns=columns, prefix="group_")
-    element = Grouped(key, wrapped.element, wrapped)
-    return Relation(wrapped.scope, element, [Key(exp.Min(this=place.copy()))], groups)
-
-
-def wrap(
-    lo: Lowerer,
-    relation: Relation,
-    type_: t.Type,
-    scope: Scope,
-    *,
-    extra: Mapping[str, Sql] | None = None,
-    total: bool = False,
-) -> tuple[Relation, Sql, Sql | None, str]:
-    """A relation as a source of a SELECT around it, and its alias.
-
-    Between them the columns of each element's place, and of how many elements there are.
-    """
-    alias = lo.alias("t")
-    named = {**export(relation.element), **(extra or {}), f"place_{alias}": relation.place()}
-    if total:
-        named[f"total_{alias}"] = exp.Window(this=exp.Count(this=exp.Star()))
-    columns: list[Sql] = [
-        exp.alias_(sql.copy(), name, quoted=False, copy=False) for name, sql in named.items()
-    ]
-    if isinstance(relation.element, RunValue):
-        star = exp.Column(this=exp.Star(), table=exp.to_identifier(relation.element.alias))
-        columns = [star, *columns[len(export(relation.element)) :]]
-    correlated = bool(relation.scope.correlated)
-    query = relation.select(*columns).subquery(alias, copy=False)
-    on = exp.true() if scope.tables else None
-    scope.add(query if not (correlated and scope.tables) else exp.Lateral(this=query), on)
-    element = rebuilt(t.element_of(type_), scope, alias)
-    place = column(f"place_{alias}", alias)
-    size = column(f"total_{alias}", alias) if total else None
-    return Relation(scope, element, [Key(place)]), place, size, alias
 
 
 STAGES: dict[type[t.Node], Callable[..., Relation]] = {

@@ -13,7 +13,7 @@ _KINDS = "WHEN 'string' THEN 'string' WHEN 'boolean' THEN 'bool' WHEN 'array' TH
 
 TABLES: dict[str, dict[str, str]] = {
     "duckdb": {
-        "lateral": "yes",
+        "lateral": "nested",
         "infinity": "CAST('Infinity' AS DOUBLE)",
         "minus_infinity": "CAST('-Infinity' AS DOUBLE)",
         "double": "CAST(_1 AS DOUBLE)",
@@ -70,7 +70,7 @@ TABLES: dict[str, dict[str, str]] = {
         "substring": "SUBSTRING(_1, _2)",
     },
     "postgres": {
-        "lateral": "yes",
+        "lateral": "nested",
         "infinity": "CAST('Infinity' AS DOUBLE PRECISION)",
         "minus_infinity": "CAST('-Infinity' AS DOUBLE PRECISION)",
         "double": "CAST(_1 AS DOUBLE PRECISION)",

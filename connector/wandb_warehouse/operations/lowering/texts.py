@@ -8,22 +8,9 @@ from typing import TYPE_CHECKING
 from sqlglot import exp
 
 from wandb_warehouse.operations import tree as t
-from wandb_warehouse.operations.lowering.coercion import (
-    as_number,
-    as_text,
-    as_value,
-    negated,
-    numeric,
-    operand,
-    textual,
-)
-from wandb_warehouse.operations.lowering.relations import (
-    Bound,
-    Scalar,
-    Sql,
-    Value,
-    text,
-)
+from wandb_warehouse.operations.lowering.building import Sql, equals, negated, operand, text
+from wandb_warehouse.operations.lowering.coercion import as_number, as_text, as_value, numeric, textual
+from wandb_warehouse.operations.lowering.relations import Bound, Scalar, Value
 
 if TYPE_CHECKING:
     from wandb_warehouse.operations.lowering.engines import Engine
@@ -63,11 +50,11 @@ def written(engine: Engine, bound: Bound) -> Scalar:
     """What JavaScript's String() gives."""
     match bound:
         case Scalar(t.TEXT, sql):
-            return textual(exp.Coalesce(this=sql.copy(), expressions=[text("undefined")]))
+            return textual(exp.Coalesce(this=sql, expressions=[text("undefined")]))
         case Scalar(t.BOOLEAN, sql):
             return textual(
                 exp.Case()
-                .when(sql.copy(), text("true"), copy=False)
+                .when(sql, text("true"), copy=False)
                 .when(negated(sql), text("false"), copy=False)
                 .else_(text("undefined"), copy=False)
             )
@@ -82,19 +69,19 @@ def written(engine: Engine, bound: Bound) -> Scalar:
             message = "a list or an object has no text that SQL could write as JavaScript does"
             refused = engine.refuse(message, "text", kind)
             case = (
-                exp.Case(this=kind.copy())
-                .when(text("string"), words.copy(), copy=False)
+                exp.Case(this=kind)
+                .when(text("string"), words, copy=False)
                 .when(
                     text("number"),
                     exp.Coalesce(this=_infinities(engine, number), expressions=[text("NaN")]),
                     copy=False,
                 )
-                .when(text("bool"), json.copy(), copy=False)
+                .when(text("bool"), json, copy=False)
                 .when(text("list"), refused, copy=False)
-                .when(text("object"), refused.copy(), copy=False)
+                .when(text("object"), refused, copy=False)
             )
             if is_object:
-                case = exp.Case().when(is_object(), refused.copy(), copy=False).else_(case, copy=False)
+                case = exp.Case().when(is_object(), refused, copy=False).else_(case, copy=False)
             return textual(exp.Coalesce(this=case, expressions=[text("undefined")]))
         case _:
             return textual(text("undefined"))
@@ -103,12 +90,8 @@ def written(engine: Engine, bound: Bound) -> Scalar:
 def _infinities(engine: Engine, number: Sql) -> Sql:
     return (
         exp.Case()
-        .when(
-            exp.EQ(this=number.copy(), expression=engine.number(float("inf"))), text("Infinity"), copy=False
-        )
-        .when(
-            exp.EQ(this=number.copy(), expression=engine.number(float("-inf"))), text("-Infinity"), copy=False
-        )
+        .when(exp.EQ(this=number, expression=engine.number(float("inf"))), text("Infinity"), copy=False)
+        .when(exp.EQ(this=number, expression=engine.number(float("-inf"))), text("-Infinity"), copy=False)
         .else_(engine.number_text(number), copy=False)
     )
 
@@ -117,10 +100,10 @@ def typeof(engine: Engine, bound: Bound) -> Scalar:
     """JavaScript's name for the kind of a value."""
     value = as_value(engine, bound)
     words = {"bool": "boolean", "list": "object", "null": "undefined"}
-    case = exp.Case(this=value.kind.copy())
+    case = exp.Case(this=value.kind)
     for ours, theirs in words.items():
         case = case.when(text(ours), text(theirs), copy=False)
-    case = case.else_(exp.Coalesce(this=value.kind.copy(), expressions=[text("undefined")]), copy=False)
+    case = case.else_(exp.Coalesce(this=value.kind, expressions=[text("undefined")]), copy=False)
     return textual(
         exp.Case().when(value.is_object(), text("object"), copy=False).else_(case, copy=False)
         if value.is_object
@@ -137,7 +120,7 @@ def length(engine: Engine, bound: Bound) -> Scalar:
     """Characters of a text, items of a list."""
     if isinstance(bound, Value):
         return numeric(
-            exp.Case(this=bound.kind.copy())
+            exp.Case(this=bound.kind)
             .when(text("string"), engine.length(bound.text), copy=False)
             .when(text("list"), engine.json_length(bound.json), copy=False)
         )
@@ -162,13 +145,11 @@ def slice_of(engine: Engine, bound: Bound, start: Bound, stop: Bound | None = No
             return exp.Literal.number(str(int(float(sql.this))))
         if isinstance(sql, exp.Neg) and isinstance(sql.this, exp.Literal):
             back = exp.Literal.number(str(int(float(sql.this.this))))
-            return engine.extreme(
-                "greatest", [exp.Sub(this=length.copy(), expression=back), exp.Literal.number(0)]
-            )
+            return engine.extreme("greatest", [exp.Sub(this=length, expression=back), exp.Literal.number(0)])
         raise engine.unknown("slice with a place that is not written out")
 
     first = place(start)
-    begin: Sql = exp.Add(this=first.copy(), expression=exp.Literal.number(1))
+    begin: Sql = exp.Add(this=first, expression=exp.Literal.number(1))
     if isinstance(first, exp.Literal):
         begin = exp.Literal.number(int(first.this) + 1)
     if stop is None:
@@ -197,13 +178,11 @@ def replace(engine: Engine, bound: Bound, wanted: Bound, by: Bound) -> Scalar:
         raise engine.unknown("replace by a text with $&, $$, $` or $', or one that is not written out")
     found = engine.position(words, sought)
     before = exp.Substring(
-        this=words.copy(),
+        this=words,
         start=exp.Literal.number(1),
-        length=exp.Sub(this=found.copy(), expression=exp.Literal.number(1)),
+        length=exp.Sub(this=found, expression=exp.Literal.number(1)),
     )
-    after = exp.Substring(
-        this=words.copy(), start=exp.Add(this=found.copy(), expression=engine.length(sought))
-    )
+    after = exp.Substring(this=words, start=exp.Add(this=found, expression=engine.length(sought)))
     spliced = exp.DPipe(this=exp.DPipe(this=before, expression=new), expression=after)
     return textual(
         exp.Case()
@@ -228,7 +207,5 @@ def of_no_list(engine: Engine, bound: Bound) -> Scalar:
     message = "a list has this method, too, which SQL cannot say; in JavaScript it gives a list"
     refused = engine.refuse(message, "text", bound.kind)
     return textual(
-        exp.Case()
-        .when(bound.kind.copy().eq(text("list")), refused, copy=False)
-        .else_(bound.text.copy(), copy=False)
+        exp.Case().when(equals(bound.kind, text("list")), refused, copy=False).else_(bound.text, copy=False)
     )
