@@ -138,8 +138,10 @@ def test_deleted_runs_are_not_shown(tmp_path: Path) -> None:
         api.run("e/p/gone")
 
 
-def test_documents_are_read_a_page_at_a_time(api: Api) -> None:
-    """The first config of a page brings those of its runs; the page after it is read when it is reached."""
+@pytest.mark.parametrize("few", [1_000, 0])
+def test_documents_are_read_together(api: Api, few: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first config of a page brings those of its runs; of a small project all runs are read at once."""
+    monkeypatch.setattr("wandb_warehouse.api.run_rows._FEW", few)
     runs = api.runs("e/p", per_page=5)
     first = runs[0]
     assert first._texts is None
@@ -148,6 +150,9 @@ def test_documents_are_read_a_page_at_a_time(api: Api) -> None:
     assert [run.config["model"]["depth"] for run in runs] == list(range(12))
     assert runs[-1].id == "r11"
     assert [run.id for run in runs[-2:]] == ["r10", "r11"]
+    looked = [api.run(f"e/p/r{number:02}") for number in (3, 4, 3)]
+    assert [run.config["model"]["depth"] for run in looked] == [3, 4, 3]
+    assert [run.tags for run in looked] == [["odd"], [], ["odd"]]
 
 
 def test_a_summary_is_a_dict_with_attributes(api: Api) -> None:

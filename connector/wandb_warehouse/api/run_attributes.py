@@ -69,7 +69,7 @@ class RunAttributes(Changing, Attrs):
                     f"Could not find run <Run {'/'.join(self.path)} (not found)>",
                     mend=f"sync {self.entity}/{self.project}, or mend the path",
                 )
-            self._attrs, self._texts = dict(found[0]), found[1]
+            self._attrs, self._texts = found
             self._summary = None
         user = self._attrs.get("user")
         self.user = User(user) if user else None

@@ -1,37 +1,95 @@
-"""What the warehouse stores of runs, as W&B's API tells it."""
+"""What the warehouse stores of runs, as W&B's API tells it.
+
+Of a small project all runs are read with the first list of them, or with the second one that is asked for by itself:
+whoever asks for two asks for more. Documents stay texts until somebody looks into them.
+"""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
+
+import pyarrow as pa
 
 from wandb_warehouse.api.session import Session, document, plain, time_text
 from wandb_warehouse.arrow import escape, unescape
+from wandb_warehouse.warehouse import columns
 
 __all__ = ["documents_of", "light_rows", "look_up", "parsed"]
 
 _FEW = 1_000
-"""Runs of a project that are read at once."""
+"""Runs of a warehouse that are read at once."""
+_DOCUMENTS = ("config", "raw_config", "summary", "system_metrics", "history_keys")
+
+
+@dataclass(frozen=True)
+class _Stored:
+    """Some runs of a project."""
+
+    place: Mapping[str, int]
+    """Row of each run."""
+    values: Mapping[str, list[Any]]
+    documents: pa.Table
+
+    @classmethod
+    def read(
+        cls, session: Session, entity: str, project: str, runs: Sequence[str] | None, *, whole: bool
+    ) -> "_Stored":
+        """Read runs by their ids, all for None; `whole` with their documents."""
+        wanted = None if runs is None else [escape(run) for run in runs]
+        asked = {"entity": entity, "project": project, "runs": wanted}
+        table = session.reader.table("runs_whole" if whole else "runs", asked)
+        documents = table.select([name for name in _DOCUMENTS if name in table.column_names])
+        values = columns(table.drop_columns(documents.column_names))
+        return cls({unescape(run): row for row, run in enumerate(values["run_id"])}, values, documents)
+
+    def light(self, run: str) -> dict[str, Any]:
+        """Give what the API tells of a run without its documents."""
+        row = self.place[run]
+        return _light({name: values[row] for name, values in self.values.items()})
+
+    def texts(self, run: str) -> dict[str, Any]:
+        """Give the texts of a run's documents."""
+        row = self.place[run]
+        return {name: self.documents[name][row].as_py() for name in self.documents.column_names}
+
+
+def _all(session: Session, entity: str, project: str) -> _Stored | None:
+    """Give all runs of a small project; None for another one."""
+    count = session.once("sizes", lambda: session.reader.rows("sizes")[0])["runs"]
+    if count > _FEW:
+        return None
+
+    def read() -> _Stored:
+        return _Stored.read(session, entity, project, None, whole=True)
+
+    found: _Stored = session.once(("runs", entity, project), read)
+    return found
 
 
 def light_rows(session: Session, entity: str, project: str, runs: Sequence[str]) -> dict[str, dict[str, Any]]:
     """Give what the API tells of runs without their documents, by id."""
-    asked = {"entity": entity, "project": project, "runs": [escape(run) for run in runs]}
-    return {plain(row["run_id"]) or "": _light(row) for row in session.reader.rows("runs", asked)}
+    stored = _all(session, entity, project) if len(runs) > 1 else None
+    stored = stored or _Stored.read(session, entity, project, runs, whole=False)
+    return {run: stored.light(run) for run in runs if run in stored.place}
 
 
-_Looked = tuple[dict[str, Any], Mapping[str, Any]]
-"""What the API tells of a run, and the texts of its documents."""
+def look_up(
+    session: Session, entity: str, project: str, run: str
+) -> tuple[dict[str, Any], dict[str, Any]] | None:
+    """Give what the API tells of a run that is asked for by itself, and the texts of its documents."""
+    before: set[str] = session.once(("looked up", entity, project), set)
+    stored = _all(session, entity, project) if before - {run} else None
+    before.add(run)
+    stored = stored or _Stored.read(session, entity, project, [run], whole=True)
+    return (stored.light(run), stored.texts(run)) if run in stored.place else None
 
 
-def look_up(session: Session, entity: str, project: str, run: str) -> _Looked | None:
-    """Give a run that is asked for by itself; with the second one of a small project come all of them."""
-    known: dict[str, _Looked] = session.once(("runs", entity, project), dict)
-    if run in known:
-        return known[run]
-    count = session.once("sizes", lambda: session.reader.rows("sizes")[0])["runs"]
-    wanted = None if known and count <= _FEW else [escape(run)]
-    for row in session.reader.rows("runs_whole", {"entity": entity, "project": project, "runs": wanted}):
-        known[plain(row["run_id"]) or ""] = _light(row), row
-    return known.get(run)
+def documents_of(
+    session: Session, entity: str, project: str, runs: Sequence[str]
+) -> dict[str, dict[str, Any]]:
+    """Give the texts of the documents of runs, by id."""
+    stored = _all(session, entity, project) or _Stored.read(session, entity, project, runs, whole=True)
+    return {run: stored.texts(run) for run in runs if run in stored.place}
 
 
 def _light(row: Mapping[str, Any]) -> dict[str, Any]:
@@ -56,14 +114,6 @@ def _light(row: Mapping[str, Any]) -> dict[str, Any]:
         "projectId": row["project_id"],
         "lastStep": row["last_step"],
     }
-
-
-def documents_of(
-    session: Session, entity: str, project: str, runs: Sequence[str]
-) -> dict[str, Mapping[str, Any]]:
-    """Give the texts of the documents of runs, by id."""
-    asked = {"entity": entity, "project": project, "runs": [escape(run) for run in runs]}
-    return {unescape(row["run_id"]): row for row in session.reader.rows("run_documents", asked)}
 
 
 def parsed(texts: Mapping[str, Any]) -> dict[str, Any]:

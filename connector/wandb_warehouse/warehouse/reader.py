@@ -31,6 +31,7 @@ class Reader:
     def __init__(self, warehouse: Path | str) -> None:
         self.warehouse = warehouse
         self._connection: duckdb.DuckDBPyConnection | None = None
+        self._lent: set[str] = set()
         self._lock = RLock()
 
     def table(self, name: str, values: Mapping[str, Any] | None = None, **identifiers: str) -> pa.Table:
@@ -63,8 +64,9 @@ class Reader:
             views: views of ours that it reads, which an older warehouse may not have.
         """
         with self._reading() as connection:
-            if views:
-                lend_views(connection, views)
+            if missing := set(views) - self._lent:
+                lend_views(connection, missing)
+                self._lent |= missing
             return connection.sql(sql, params=dict(values or {})).to_arrow_table()
 
     def renew(self) -> None:
@@ -73,6 +75,7 @@ class Reader:
             if self._connection is not None:
                 self._connection.close()
                 self._connection = None
+                self._lent.clear()
 
     @contextmanager
     def _reading(self) -> Iterator[duckdb.DuckDBPyConnection]:
