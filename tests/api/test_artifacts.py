@@ -183,6 +183,7 @@ def test_a_walk_asks_for_much_at_once(
 ) -> None:
     """Three times the runs and versions to come by take no more statements, in a small warehouse and a large one."""
     monkeypatch.setattr("wandb_warehouse.api.lineage._MANY", many)
+    monkeypatch.setattr("wandb_warehouse.api.run_rows._FEW", many)
     asked, versions, users = lineage(api)
     assert (versions, users) == (4 * 5 + 3 * 5, {"taker"})
     more, versions, users = lineage(change(MORE))
