@@ -78,8 +78,8 @@ DIFFERENCES = (
         "`aliases` of a collection are those of its versions",
         r"ArtifactCollection/.+/aliases",
         ANY,
-        "the sandbox answers this question of the official client to no use, so nothing compares them here; a test holds those "
-        "of one collection",
+        "the sandbox answers this question of the official client to no use, so nothing compares them here; a test "
+        "holds those of one collection",
     ),
     Difference(
         "`Artifact.commit_hash` may be None",

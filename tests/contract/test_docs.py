@@ -39,7 +39,7 @@ esac
 """
 KNOWN_CALLS = re.compile(
     r"make (?P<target>[a-z-]+)|git clone https://\S+|wandb login"
-    r"|(pip|uv tool) install (--upgrade )?'?wandb-warehouse(\[sandbox\])?'?"
+    r"|(pip|uv tool) install (--upgrade )?'?wandb-warehouse(\[(sandbox|write)\])?'?"
 )
 """What the stand-ins may be asked: everything else a page runs is run."""
 
