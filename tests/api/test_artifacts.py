@@ -12,7 +12,7 @@ import pytest
 from api.conftest import Beside, Change, load, told
 from api.differences import DIFFERENCES, unexplained, used
 from wandb_warehouse import Api
-from wandb_warehouse.api import writing
+from wandb_warehouse.api.changes import writing
 from wandb_warehouse.errors import MissingExtraError, NotStoredError, OperationError, RunNotFoundError
 
 pytestmark = pytest.mark.slow
@@ -46,7 +46,7 @@ def test_every_difference_there_is_has_its_place(beside: Beside) -> None:
 
 def test_a_large_warehouse_says_the_same(beside: Beside, monkeypatch: pytest.MonkeyPatch) -> None:
     """There is no difference between reading all at once and what is asked for."""
-    monkeypatch.setattr("wandb_warehouse.api.lineage._MANY", 0)
+    monkeypatch.setattr("wandb_warehouse.api.artifacts.lineage._MANY", 0)
     assert told(beside.api()) == beside.ours
 
 
@@ -135,7 +135,7 @@ def test_a_link_from_a_project_that_is_not_synced(change: Change) -> None:
 @pytest.mark.parametrize("many", [5_000, 0])
 def test_runs_that_were_deleted(change: Change, monkeypatch: pytest.MonkeyPatch, many: int) -> None:
     """They are not among those that used a version, and the one that made it is not found."""
-    monkeypatch.setattr("wandb_warehouse.api.lineage._MANY", many)
+    monkeypatch.setattr("wandb_warehouse.api.artifacts.lineage._MANY", many)
     api = change("update runs set deleted_at = now() where run_id in ('taker', 'maker')")
     version = api.artifact(f"{PATH}/set1:v0")
     assert version.used_by() == []
@@ -182,8 +182,8 @@ def test_a_walk_asks_for_much_at_once(
     api: Api, change: Change, monkeypatch: pytest.MonkeyPatch, many: int
 ) -> None:
     """Three times the runs and versions to come by take no more statements, in a small warehouse and a large one."""
-    monkeypatch.setattr("wandb_warehouse.api.lineage._MANY", many)
-    monkeypatch.setattr("wandb_warehouse.api.run_rows._FEW", many)
+    monkeypatch.setattr("wandb_warehouse.api.artifacts.lineage._MANY", many)
+    monkeypatch.setattr("wandb_warehouse.api.runs.rows._FEW", many)
     asked, versions, users = lineage(api)
     assert (versions, users) == (4 * 5 + 3 * 5, {"taker"})
     more, versions, users = lineage(change(MORE))
@@ -196,7 +196,7 @@ def test_a_walk_after_a_flush(
     beside: Beside, change: Change, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, many: int
 ) -> None:
     """Versions that are at hand tell of the newest state from then on."""
-    monkeypatch.setattr("wandb_warehouse.api.lineage._MANY", many)
+    monkeypatch.setattr("wandb_warehouse.api.artifacts.lineage._MANY", many)
     api = change("select 1")
     version = api.artifact(f"{PATH}/set1:v0")
     assert [run.id for run in version.used_by()] == ["taker"]

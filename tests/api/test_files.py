@@ -9,8 +9,8 @@ import pytest
 from api.conftest import Beside
 from api.differences import unexplained
 from wandb_warehouse import Api
-from wandb_warehouse.api import files
-from wandb_warehouse.api.files import File, Files
+from wandb_warehouse.api.runs import files
+from wandb_warehouse.api.runs.files import File, Files
 from wandb_warehouse.api.session import Session
 from wandb_warehouse.errors import AuthError, FatalRemoteError, MissingExtraError
 from wandb_warehouse.warehouse import Reader

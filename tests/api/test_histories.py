@@ -19,10 +19,10 @@ from hypothesis import strategies as st
 from api.runs_place import Place, rows_of
 from support import options
 from wandb_warehouse import Api
-from wandb_warehouse.api import histories as of_histories
-from wandb_warehouse.api.exporting import IncompleteRunHistoryError
-from wandb_warehouse.api.histories import IncompleteHistoryWarning
-from wandb_warehouse.api.points import sampled_places
+from wandb_warehouse.api.histories import rows as of_histories
+from wandb_warehouse.api.histories.exporting import IncompleteRunHistoryError
+from wandb_warehouse.api.histories.points import sampled_places
+from wandb_warehouse.api.histories.rows import IncompleteHistoryWarning
 from wandb_warehouse.sandbox import Sandbox
 from wandb_warehouse.sync import sync
 
@@ -213,7 +213,7 @@ def test_an_export_of_a_part_is_refused(api: Api, tmp_path: Path) -> None:
 
 def test_long_histories_are_scanned_in_windows(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
     """A scan reads a window of steps at a time, and a second pass gives the same rows."""
-    monkeypatch.setattr("wandb_warehouse.api.scanning._VALUES_AT_A_TIME", 50)
+    monkeypatch.setattr("wandb_warehouse.api.histories.scanning._VALUES_AT_A_TIME", 50)
     scan = api.run("e/p/r10").scan_history()
     assert list(scan) == list(scan) == [dotted(row) for row in rows_of(10)]
     assert (scan.min_step, scan.max_step, next(iter(scan))["_step"]) == (0, 89, 0)
@@ -253,7 +253,7 @@ def _told(value: Any) -> str:
 
 def test_reading_ahead_is_bounded(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     """However many values may be read ahead, each run gets its own rows, in any order of asking."""
-    monkeypatch.setattr("wandb_warehouse.api.ahead._VALUES_AHEAD", 60)
+    monkeypatch.setattr("wandb_warehouse.api.histories.ahead._VALUES_AHEAD", 60)
     runs = place.api().runs("e/p")[:]
     random.Random(7).shuffle(runs)
     for run in runs:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wandb_warehouse.api.matching import matches, sort_key
+from wandb_warehouse.api.pieces.matching import matches, sort_key
 from wandb_warehouse.errors import OperationError
 
 VALUES = st.sampled_from([None, "", "a", "ab", "b", 0, 1, 2.5, -1])

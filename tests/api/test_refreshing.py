@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from support import contents, options, query, records, training, wrong_histories
-from wandb_warehouse.api import refreshing
-from wandb_warehouse.api.refreshing import refresh, refresh_project
-from wandb_warehouse.api.run import Run
+from wandb_warehouse.api.changes import refreshing
+from wandb_warehouse.api.changes.refreshing import refresh, refresh_project
+from wandb_warehouse.api.runs.run import Run
 from wandb_warehouse.api.session import Session
 from wandb_warehouse.arrow import Selection
 from wandb_warehouse.errors import (

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from api.runs_place import Place
 from support import options
 from wandb_warehouse import Api
-from wandb_warehouse.api.html import sparkline
-from wandb_warehouse.api.paths import Home, parse_artifact, parse_item, parse_project
+from wandb_warehouse.api.pieces.html import sparkline
+from wandb_warehouse.api.pieces.paths import Home, parse_artifact, parse_item, parse_project
 from wandb_warehouse.errors import NotStoredError, OperationError, RunNotFoundError, StoreError
 from wandb_warehouse.sandbox import Sandbox
 from wandb_warehouse.sync import sync
@@ -104,7 +104,7 @@ def test_one_state_until_it_is_flushed(tmp_path: Path) -> None:
 
 def test_waiting_for_the_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """`wait_until_finished` ends with the sync that brings the end, or with a TimeoutError when its time is up."""
-    monkeypatch.setattr("wandb_warehouse.api.run._POLL", 0.05)
+    monkeypatch.setattr("wandb_warehouse.api.runs.run._POLL", 0.05)
     warehouse = tmp_path / "wandb.duckdb"
     with Sandbox() as box:
         box.add_run("e", "p", "r", rows=[{"loss": 1}], state="running")
@@ -141,7 +141,7 @@ def test_deleted_runs_are_not_shown(tmp_path: Path) -> None:
 @pytest.mark.parametrize("few", [1_000, 0])
 def test_documents_are_read_together(api: Api, few: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """The first config of a page brings those of its runs; of a small project all runs are read at once."""
-    monkeypatch.setattr("wandb_warehouse.api.run_rows._FEW", few)
+    monkeypatch.setattr("wandb_warehouse.api.runs.rows._FEW", few)
     runs = api.runs("e/p", per_page=5)
     first = runs[0]
     assert first._texts is None

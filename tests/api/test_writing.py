@@ -135,9 +135,9 @@ def test_what_methods_give(world: World) -> None:
     """A file and a run of ours; whether the state was set."""
     seen = world.seen
     assert seen["state is set"] is True
-    assert seen["uploaded"] == ["wandb_warehouse.api.files", "file.txt", 8]
+    assert seen["uploaded"] == ["wandb_warehouse.api.runs.files", "file.txt", 8]
     assert seen["used"] == "model:v0"
-    assert seen["made"] == ["wandb_warehouse.api.run", "made", "running"]
+    assert seen["made"] == ["wandb_warehouse.api.runs.run", "made", "running"]
     assert seen["artifact of the server"] == seen["artifact of the warehouse"] == "described"
     assert "flag" not in seen["update"]["server"]["summary"]
 

@@ -89,9 +89,9 @@ LIBRARIES: dict[str, set[str]] = {
     # What the Python surface gives where it is installed, as the public API does.
     "pandas": {"api"},
     "polars": {"api"},
-    "IPython": {"api/attributes"},
+    "IPython": {"api/pieces/attributes"},
     # The official client, for what changes W&B.
-    "wandb": {"api/writing"},
+    "wandb": {"api/changes/writing"},
     "orjson": {"arrow", "client", "sandbox"},
     "yaml": {"arrow"},
 }

@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from wandb_warehouse.api import writing
-from wandb_warehouse.api.paths import Home, parse_artifact, parse_item, parse_project
-from wandb_warehouse.api.run import Run
-from wandb_warehouse.api.runs import Runs
+from wandb_warehouse.api.changes import writing
+from wandb_warehouse.api.pieces.paths import Home, parse_artifact, parse_item, parse_project
+from wandb_warehouse.api.runs.listing import Runs
+from wandb_warehouse.api.runs.run import Run
 from wandb_warehouse.api.session import Session
 from wandb_warehouse.api.stored import stored_projects
 from wandb_warehouse.api.users import User
@@ -16,13 +16,13 @@ from wandb_warehouse.settings import api_address, load_settings, parse_warehouse
 from wandb_warehouse.warehouse import Reader
 
 if TYPE_CHECKING:
-    from wandb_warehouse.api.artifacts import Artifact, Artifacts
-    from wandb_warehouse.api.collections import (
+    from wandb_warehouse.api.artifacts.collections import (
         ArtifactCollection,
         ArtifactCollections,
         ArtifactType,
         ArtifactTypes,
     )
+    from wandb_warehouse.api.artifacts.versions import Artifact, Artifacts
     from wandb_warehouse.api.projects import Project, Projects
     from wandb_warehouse.api.sweeps import Sweep, Sweeps
 
@@ -233,7 +233,7 @@ class Api:
             ValueError: no name is given, or the artifact is of another type.
             NotStoredError: the warehouse has no such version.
         """
-        from wandb_warehouse.api.artifacts import find_artifact
+        from wandb_warehouse.api.artifacts.versions import find_artifact
 
         if name is None:
             raise ValueError("You must specify name= to fetch an artifact.")
@@ -257,7 +257,7 @@ class Api:
         start: str | None = None,
     ) -> "Artifacts":
         """Give the versions of a collection, newest first; those that have all of `tags`."""
-        from wandb_warehouse.api.artifacts import Artifacts
+        from wandb_warehouse.api.artifacts.versions import Artifacts
 
         path = parse_artifact(name, self._home)
         return Artifacts(
@@ -278,7 +278,7 @@ class Api:
 
     def artifact_types(self, project: str | None = None, start: str | None = None) -> "ArtifactTypes":
         """Give the types of artifacts of a project."""
-        from wandb_warehouse.api.collections import ArtifactTypes
+        from wandb_warehouse.api.artifacts.collections import ArtifactTypes
 
         entity, name = parse_project(project, self._home)
         return ArtifactTypes(self._session, self._entity(entity), name, start=start)
@@ -289,7 +289,7 @@ class Api:
         Raises:
             NotStoredError: the project has no artifact of that type.
         """
-        from wandb_warehouse.api.collections import ArtifactType
+        from wandb_warehouse.api.artifacts.collections import ArtifactType
 
         entity, name = parse_project(project, self._home)
         return ArtifactType(self._session, self._entity(entity), name, type_name)
@@ -303,7 +303,7 @@ class Api:
         start: str | None = None,
     ) -> "ArtifactCollections":
         """Give the collections of a type of artifacts."""
-        from wandb_warehouse.api.collections import ArtifactCollections
+        from wandb_warehouse.api.artifacts.collections import ArtifactCollections
 
         entity, name = parse_project(project_name, self._home)
         return ArtifactCollections(
@@ -316,7 +316,7 @@ class Api:
         Raises:
             NotStoredError: the warehouse has no such collection.
         """
-        from wandb_warehouse.api.collections import ArtifactCollection
+        from wandb_warehouse.api.artifacts.collections import ArtifactCollection
 
         path = parse_artifact(name, self._home)
         return ArtifactCollection(

@@ -3,9 +3,9 @@
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from wandb_warehouse.api import html
-from wandb_warehouse.api.attributes import Attrs
-from wandb_warehouse.api.pages import Pages
+from wandb_warehouse.api.pieces import html
+from wandb_warehouse.api.pieces.attributes import Attrs
+from wandb_warehouse.api.pieces.pages import Pages
 from wandb_warehouse.api.session import Session
 from wandb_warehouse.api.stored import absent, project_attributes
 from wandb_warehouse.api.sweeps import Sweeps
@@ -13,7 +13,7 @@ from wandb_warehouse.api.users import User
 from wandb_warehouse.errors import NotStoredError
 
 if TYPE_CHECKING:
-    from wandb_warehouse.api.collections import ArtifactTypes, ProjectArtifactCollections
+    from wandb_warehouse.api.artifacts.collections import ArtifactTypes, ProjectArtifactCollections
 
 __all__ = ["Project", "Projects"]
 
@@ -120,7 +120,7 @@ class Project(Attrs):
 
     def artifacts_types(self, per_page: int = 50) -> "ArtifactTypes":
         """Give the types of artifacts of the project."""
-        from wandb_warehouse.api.collections import ArtifactTypes
+        from wandb_warehouse.api.artifacts.collections import ArtifactTypes
 
         return ArtifactTypes(self._session, self.entity, self.name, per_page)
 
@@ -137,7 +137,7 @@ class Project(Attrs):
         Raises:
             OperationError: when the first is asked for, the filter or the order is not understood.
         """
-        from wandb_warehouse.api.collections import ProjectArtifactCollections
+        from wandb_warehouse.api.artifacts.collections import ProjectArtifactCollections
 
         return ProjectArtifactCollections(
             self._session, self.entity, self.name, filters=filters, order=order, per_page=per_page

@@ -43,7 +43,7 @@ class Session:
 
     def official(self) -> Any:
         """Give the official client (`wandb.Api`) for this server and key; errors as `writing.official`."""
-        from wandb_warehouse.api.writing import official
+        from wandb_warehouse.api.changes.writing import official
 
         return official(self)
 

@@ -6,16 +6,16 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote_plus
 
-from wandb_warehouse.api import html
-from wandb_warehouse.api.attributes import Attrs
+from wandb_warehouse.api.pieces import html
+from wandb_warehouse.api.pieces.attributes import Attrs
 from wandb_warehouse.api.server import official
 from wandb_warehouse.api.session import Session, document
 from wandb_warehouse.api.stored import sweep_attributes
 from wandb_warehouse.errors import NotStoredError
 
 if TYPE_CHECKING:
-    from wandb_warehouse.api.run import Run
-    from wandb_warehouse.api.runs import Runs
+    from wandb_warehouse.api.runs.listing import Runs
+    from wandb_warehouse.api.runs.run import Run
 
 __all__ = ["Sweep", "find_sweep"]
 
@@ -157,7 +157,7 @@ class Sweep(Attrs):
         return next(iter(self._ordered(order, per_page=1)), None)
 
     def _ordered(self, order: str | None, *, per_page: int) -> "Runs":
-        from wandb_warehouse.api.runs import Runs
+        from wandb_warehouse.api.runs.listing import Runs
 
         filters: dict[str, Any] = {"$and": [{"sweep": self.id}]}
         return Runs(self._session, self.entity, self.project, filters, order, per_page)

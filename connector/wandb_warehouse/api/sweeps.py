@@ -3,8 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from wandb_warehouse.api.matching import matches
-from wandb_warehouse.api.pages import Pages
+from wandb_warehouse.api.pieces.matching import matches
+from wandb_warehouse.api.pieces.pages import Pages
 from wandb_warehouse.api.session import Session
 from wandb_warehouse.api.stored import SWEEP_FIELDS, require_project, sweep_attributes
 from wandb_warehouse.api.sweep import Sweep, find_sweep

@@ -1,6 +1,6 @@
 """People of W&B, as far as the warehouse knows them."""
 
-from wandb_warehouse.api.attributes import Attrs
+from wandb_warehouse.api.pieces.attributes import Attrs
 
 __all__ = ["User"]
 

@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 
 from wandb_warehouse import Api
-from wandb_warehouse.api.paths import ArtifactPath, Home, parse_artifact, parse_item, parse_project
+from wandb_warehouse.api.pieces.paths import ArtifactPath, Home, parse_artifact, parse_item, parse_project
 from wandb_warehouse.api.projects import Project
-from wandb_warehouse.api.run import Run
+from wandb_warehouse.api.runs.run import Run
 from wandb_warehouse.api.sweeps import Sweep
 
 NOWHERE = Home(None, None)

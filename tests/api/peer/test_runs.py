@@ -99,7 +99,7 @@ def test_documents_have_control_characters(api: Api) -> None:
 
 def test_lazy_run_reads_its_config_when_asked(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
     """Once for all its documents; in a small warehouse they came with the list."""
-    monkeypatch.setattr("wandb_warehouse.api.run_rows._FEW", 0)
+    monkeypatch.setattr("wandb_warehouse.api.runs.rows._FEW", 0)
     run = api.runs("e/p", lazy=True)[0]
     questions = Questions(api, monkeypatch)
     assert run.config["epochs"] == 10

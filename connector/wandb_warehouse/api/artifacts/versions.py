@@ -3,18 +3,18 @@
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
-from wandb_warehouse.api.artifact import Artifact
-from wandb_warehouse.api.lineage import stored_versions
-from wandb_warehouse.api.matching import matches, sort_key
-from wandb_warehouse.api.paths import ArtifactPath
-from wandb_warehouse.api.resumed import ResumedPages
+from wandb_warehouse.api.artifacts.lineage import stored_versions
+from wandb_warehouse.api.artifacts.together import Together, run_versions
+from wandb_warehouse.api.artifacts.version import Artifact
+from wandb_warehouse.api.pieces.matching import matches, sort_key
+from wandb_warehouse.api.pieces.paths import ArtifactPath
+from wandb_warehouse.api.pieces.resumed import ResumedPages
 from wandb_warehouse.api.session import Session, document, time_text
 from wandb_warehouse.api.stored import require_project
-from wandb_warehouse.api.together import Together, run_versions
 from wandb_warehouse.errors import NotStoredError
 
 if TYPE_CHECKING:
-    from wandb_warehouse.api.run import Run
+    from wandb_warehouse.api.runs.run import Run
 
 __all__ = ["Artifact", "Artifacts", "RunArtifacts", "find_artifact"]
 

@@ -4,15 +4,15 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from wandb_warehouse.api.artifact_contents import ArtifactContents
-from wandb_warehouse.api.artifact_place import ArtifactPlace
+from wandb_warehouse.api.artifacts.contents import ArtifactContents
+from wandb_warehouse.api.artifacts.place import ArtifactPlace
+from wandb_warehouse.api.artifacts.together import Together
 from wandb_warehouse.api.session import Session, document, time_text
 from wandb_warehouse.api.stored import absent
-from wandb_warehouse.api.together import Together
 from wandb_warehouse.errors import NotStoredError
 
 if TYPE_CHECKING:
-    from wandb_warehouse.api.run import Run
+    from wandb_warehouse.api.runs.run import Run
 
 __all__ = ["Artifact"]
 

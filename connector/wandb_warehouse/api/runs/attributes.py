@@ -6,13 +6,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from wandb_warehouse.api import exporting
-from wandb_warehouse.api.ahead import Ahead
-from wandb_warehouse.api.attributes import Attrs
-from wandb_warehouse.api.changing import Changing
-from wandb_warehouse.api.run_rows import documents_of, look_up, parsed
+from wandb_warehouse.api.changes.changing import Changing
+from wandb_warehouse.api.histories import exporting
+from wandb_warehouse.api.histories.ahead import Ahead
+from wandb_warehouse.api.pieces.attributes import Attrs
+from wandb_warehouse.api.runs.rows import documents_of, look_up, parsed
+from wandb_warehouse.api.runs.summary import Summary
 from wandb_warehouse.api.session import Session, document
-from wandb_warehouse.api.summary import Summary
 from wandb_warehouse.api.users import User
 from wandb_warehouse.arrow import escape
 from wandb_warehouse.errors import RunNotFoundError

@@ -3,12 +3,12 @@
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Self
 
-from wandb_warehouse.api.ahead import SHORT
-from wandb_warehouse.api.histories import Ask, Histories, holdings, read_histories
+from wandb_warehouse.api.histories.ahead import SHORT
+from wandb_warehouse.api.histories.rows import Ask, Histories, holdings, read_histories
 from wandb_warehouse.arrow import escape
 
 if TYPE_CHECKING:
-    from wandb_warehouse.api.run_attributes import RunAttributes
+    from wandb_warehouse.api.runs.attributes import RunAttributes
 
 __all__ = ["HistoryScan", "windows"]
 

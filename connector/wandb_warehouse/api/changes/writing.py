@@ -10,7 +10,7 @@ from contextlib import contextmanager, redirect_stdout, suppress
 from typing import TYPE_CHECKING, Any
 
 from wandb_warehouse.api import server
-from wandb_warehouse.api.refreshing import refresh, refresh_project
+from wandb_warehouse.api.changes.refreshing import refresh, refresh_project
 from wandb_warehouse.api.session import Session
 from wandb_warehouse.client import redact
 from wandb_warehouse.errors import (
@@ -23,8 +23,8 @@ from wandb_warehouse.errors import (
 from wandb_warehouse.settings import resolve_connection
 
 if TYPE_CHECKING:
-    from wandb_warehouse.api.artifact import Artifact
-    from wandb_warehouse.api.run import Run
+    from wandb_warehouse.api.artifacts.version import Artifact
+    from wandb_warehouse.api.runs.run import Run
 
 __all__ = [
     "at_wandb",
@@ -133,7 +133,7 @@ def their_artifact(api: Any, artifact: Any) -> Any:
     """
     if isinstance(artifact, _wandb().Artifact):
         return artifact
-    from wandb_warehouse.api.artifact import Artifact
+    from wandb_warehouse.api.artifacts.version import Artifact
 
     if not isinstance(artifact, Artifact):
         raise TypeError("You must pass an artifact that Api().artifact() gave")

@@ -4,15 +4,15 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from wandb_warehouse.api.refreshing import refresh_project
+from wandb_warehouse.api.changes.refreshing import refresh_project
+from wandb_warehouse.api.changes.writing import at_wandb
 from wandb_warehouse.api.server import official
 from wandb_warehouse.api.session import Session, plain, time_text
 from wandb_warehouse.api.stored import absent, escaped
-from wandb_warehouse.api.writing import at_wandb
 from wandb_warehouse.errors import NotStoredError
 
 if TYPE_CHECKING:
-    from wandb_warehouse.api.artifacts import Artifacts
+    from wandb_warehouse.api.artifacts.versions import Artifacts
 
 __all__ = ["ArtifactCollection", "stored_collections"]
 
@@ -131,7 +131,7 @@ class ArtifactCollection:
             per_page: versions made at a time.
             start: `cursor` of an earlier list, to go on where it stopped.
         """
-        from wandb_warehouse.api.artifacts import Artifacts
+        from wandb_warehouse.api.artifacts.versions import Artifacts
 
         return Artifacts(
             self._session, self.entity, self.project, self.name, self.type, per_page=per_page, start=start

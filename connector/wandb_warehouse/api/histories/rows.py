@@ -13,8 +13,8 @@ from typing import Any, Literal
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from wandb_warehouse.api.columns import Column
-from wandb_warehouse.api.points import rows_of_points
+from wandb_warehouse.api.histories.columns import Column
+from wandb_warehouse.api.histories.points import rows_of_points
 from wandb_warehouse.api.session import Session
 from wandb_warehouse.arrow import escape, unescape
 

@@ -3,13 +3,13 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
-from wandb_warehouse.api.ahead import Ahead
-from wandb_warehouse.api.frames import arrow_table, pandas_frame, polars_frame
-from wandb_warehouse.api.histories import Ask, Histories, read_histories
-from wandb_warehouse.api.pages import Pages
-from wandb_warehouse.api.run import Run
-from wandb_warehouse.api.run_history import fit
-from wandb_warehouse.api.run_rows import light_rows
+from wandb_warehouse.api.histories.ahead import Ahead
+from wandb_warehouse.api.histories.frames import arrow_table, pandas_frame, polars_frame
+from wandb_warehouse.api.histories.rows import Ask, Histories, read_histories
+from wandb_warehouse.api.pieces.pages import Pages
+from wandb_warehouse.api.runs.history import fit
+from wandb_warehouse.api.runs.rows import light_rows
+from wandb_warehouse.api.runs.run import Run
 from wandb_warehouse.api.session import Session
 from wandb_warehouse.api.stored import require_project
 from wandb_warehouse.arrow import unescape

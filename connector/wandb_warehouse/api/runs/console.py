@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from wandb_warehouse.api.pages import Pages
+from wandb_warehouse.api.pieces.pages import Pages
 from wandb_warehouse.api.session import Session, plain
 from wandb_warehouse.api.stored import escaped
 
 if TYPE_CHECKING:
-    from wandb_warehouse.api.run import Run
+    from wandb_warehouse.api.runs.run import Run
 
 __all__ = ["ConsoleLogLine", "ConsoleLogs"]
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from wandb_warehouse.api.histories import Ask, Histories, holdings, read_histories
+from wandb_warehouse.api.histories.rows import Ask, Histories, holdings, read_histories
 from wandb_warehouse.api.session import Session
 from wandb_warehouse.arrow import escape
 

@@ -4,10 +4,10 @@ import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from wandb_warehouse.api import exporting, scanning
-from wandb_warehouse.api.frames import pandas_frame
-from wandb_warehouse.api.histories import Ask
-from wandb_warehouse.api.run_attributes import RunAttributes
+from wandb_warehouse.api.histories import exporting, scanning
+from wandb_warehouse.api.histories.frames import pandas_frame
+from wandb_warehouse.api.histories.rows import Ask
+from wandb_warehouse.api.runs.attributes import RunAttributes
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from wandb_warehouse.api.frames import arrow_table
-from wandb_warehouse.api.histories import holdings
-from wandb_warehouse.api.scanning import windows
+from wandb_warehouse.api.histories.frames import arrow_table
+from wandb_warehouse.api.histories.rows import holdings
+from wandb_warehouse.api.histories.scanning import windows
 from wandb_warehouse.arrow import escape, unescape
 from wandb_warehouse.errors import ConfigError, StoreError
 
 if TYPE_CHECKING:
-    from wandb_warehouse.api.run_attributes import RunAttributes
+    from wandb_warehouse.api.runs.attributes import RunAttributes
 
 __all__ = ["DownloadHistoryResult", "IncompleteRunHistoryError", "download_history", "json_text"]
 

@@ -6,7 +6,7 @@ Of a small one all is read at once, see `lineage`.
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from wandb_warehouse.api.lineage import (
+from wandb_warehouse.api.artifacts.lineage import (
     Place,
     edges_of_run,
     edges_of_runs,
@@ -19,7 +19,7 @@ from wandb_warehouse.api.session import Session, plain
 from wandb_warehouse.errors import RunNotFoundError
 
 if TYPE_CHECKING:
-    from wandb_warehouse.api.run import Run
+    from wandb_warehouse.api.runs.run import Run
 
 __all__ = ["Together", "run_versions"]
 
@@ -53,7 +53,7 @@ class Together:
         Raises:
             RunNotFoundError: the run is not in the warehouse, or was deleted.
         """
-        from wandb_warehouse.api.run import Run
+        from wandb_warehouse.api.runs.run import Run
 
         place = _creator(row)
         if place is None:
@@ -73,7 +73,7 @@ class Together:
 
     def runs(self, artifact: str, mode: str) -> "list[Run]":
         """Give the runs of the warehouse that logged or used a version, oldest first."""
-        from wandb_warehouse.api.run import Run
+        from wandb_warehouse.api.runs.run import Run
 
         if few(self._session, "edges"):
             return [Run(self._session, *place) for place in runs_of_version(self._session, artifact, mode)]
@@ -93,8 +93,8 @@ class Together:
 
     def _read(self, asked: Sequence[Place], ahead: Iterable[Place]) -> None:
         """Read runs that were asked for, and some that may be soon; None stands for one that is not there."""
-        from wandb_warehouse.api.run import Run
-        from wandb_warehouse.api.run_rows import light_rows
+        from wandb_warehouse.api.runs.rows import light_rows
+        from wandb_warehouse.api.runs.run import Run
 
         wanted = [place for place in dict.fromkeys([*asked, *ahead]) if place not in self._runs]
         by_project: dict[tuple[str, str], list[str]] = {}

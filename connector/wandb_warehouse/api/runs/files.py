@@ -8,16 +8,16 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from wandb_warehouse.api.attributes import Attrs
-from wandb_warehouse.api.pages import Pages
-from wandb_warehouse.api.refreshing import refresh
+from wandb_warehouse.api.changes.refreshing import refresh
+from wandb_warehouse.api.changes.writing import at_wandb
+from wandb_warehouse.api.pieces.attributes import Attrs
+from wandb_warehouse.api.pieces.pages import Pages
 from wandb_warehouse.api.server import needs_server, official, save_file
 from wandb_warehouse.api.session import Session, plain, time_text
 from wandb_warehouse.api.stored import escaped
-from wandb_warehouse.api.writing import at_wandb
 
 if TYPE_CHECKING:
-    from wandb_warehouse.api.run import Run
+    from wandb_warehouse.api.runs.run import Run
 
 __all__ = ["File", "Files"]
 

@@ -6,13 +6,13 @@ from datetime import timedelta
 from os import PathLike
 from typing import TYPE_CHECKING, Any, Self, cast
 
-from wandb_warehouse.api.differing import same
+from wandb_warehouse.api.changes.differing import same
+from wandb_warehouse.api.changes.writing import changing_artifact
 from wandb_warehouse.api.server import official
 from wandb_warehouse.api.session import Session
-from wandb_warehouse.api.writing import changing_artifact
 
 if TYPE_CHECKING:
-    from wandb_warehouse.api.artifact import Artifact
+    from wandb_warehouse.api.artifacts.version import Artifact
 
 __all__ = ["ArtifactContents"]
 

@@ -3,9 +3,9 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from wandb_warehouse.api.collection import ArtifactCollection, stored_collections
-from wandb_warehouse.api.matching import matches, sort_key
-from wandb_warehouse.api.resumed import ResumedPages
+from wandb_warehouse.api.artifacts.collection import ArtifactCollection, stored_collections
+from wandb_warehouse.api.pieces.matching import matches, sort_key
+from wandb_warehouse.api.pieces.resumed import ResumedPages
 from wandb_warehouse.api.session import Session, time_text
 from wandb_warehouse.api.stored import absent, require_project
 from wandb_warehouse.errors import NotStoredError

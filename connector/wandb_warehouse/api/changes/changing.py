@@ -4,15 +4,22 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, cast
 
-from wandb_warehouse.api.differing import apply_changes, same
-from wandb_warehouse.api.refreshing import refresh
-from wandb_warehouse.api.writing import at_wandb, create_run, official, run_name, their_artifact, their_run
+from wandb_warehouse.api.changes.differing import apply_changes, same
+from wandb_warehouse.api.changes.refreshing import refresh
+from wandb_warehouse.api.changes.writing import (
+    at_wandb,
+    create_run,
+    official,
+    run_name,
+    their_artifact,
+    their_run,
+)
 from wandb_warehouse.errors import RunNotFoundError
 
 if TYPE_CHECKING:
     from wandb_warehouse.api.api import Api
-    from wandb_warehouse.api.files import File
-    from wandb_warehouse.api.run import Run
+    from wandb_warehouse.api.runs.files import File
+    from wandb_warehouse.api.runs.run import Run
     from wandb_warehouse.api.session import Session
 
 __all__ = ["Changing"]
@@ -63,7 +70,7 @@ class Changing:
             entity: team or user, as set in `api` by default, else the key's own.
             state: `pending` for a run to be resumed later.
         """
-        from wandb_warehouse.api.run import Run
+        from wandb_warehouse.api.runs.run import Run
 
         key = create_run(
             api._session,
@@ -193,8 +200,8 @@ class Changing:
 
     def _stored(self) -> "Run":
         """The run as the warehouse has it, in the state that is read now."""
-        from wandb_warehouse.api.run import Run
-        from wandb_warehouse.api.run_rows import light_rows
+        from wandb_warehouse.api.runs.rows import light_rows
+        from wandb_warehouse.api.runs.run import Run
 
         run = self._run
         found = light_rows(self._session, run.entity, run.project, [run.id]).get(run.id)

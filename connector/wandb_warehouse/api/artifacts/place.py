@@ -4,13 +4,13 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import quote, urljoin
 
-from wandb_warehouse.api.lineage import stored_versions
+from wandb_warehouse.api.artifacts.lineage import stored_versions
 from wandb_warehouse.api.session import Session, plain
 from wandb_warehouse.api.stored import absent
 from wandb_warehouse.errors import NotStoredError
 
 if TYPE_CHECKING:
-    from wandb_warehouse.api.collections import ArtifactCollection
+    from wandb_warehouse.api.artifacts.collections import ArtifactCollection
 
 __all__ = ["ArtifactPlace"]
 
@@ -175,6 +175,6 @@ class ArtifactPlace:
 
 
 def _collection(session: Session, place: Mapping[str, Any], kind: str) -> "ArtifactCollection":
-    from wandb_warehouse.api.collections import ArtifactCollection
+    from wandb_warehouse.api.artifacts.collections import ArtifactCollection
 
     return ArtifactCollection(session, place["entity"], place["project"], place["collection"], kind)

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from wandb_warehouse.api.columns import Column
-from wandb_warehouse.api.histories import Histories
+from wandb_warehouse.api.histories.columns import Column
+from wandb_warehouse.api.histories.rows import Histories
 from wandb_warehouse.arrow import dumps
 
 if TYPE_CHECKING:

@@ -3,7 +3,7 @@
 from abc import ABC
 from typing import TypeVar
 
-from wandb_warehouse.api.pages import Pages
+from wandb_warehouse.api.pieces.pages import Pages
 
 __all__ = ["ResumedPages"]
 

@@ -3,13 +3,13 @@
 import time
 from typing import TYPE_CHECKING
 
-from wandb_warehouse.api import html
-from wandb_warehouse.api.run_history import RunHistory
+from wandb_warehouse.api.pieces import html
+from wandb_warehouse.api.runs.history import RunHistory
 
 if TYPE_CHECKING:
-    from wandb_warehouse.api.artifacts import RunArtifacts
-    from wandb_warehouse.api.console import ConsoleLogs
-    from wandb_warehouse.api.files import File, Files
+    from wandb_warehouse.api.artifacts.versions import RunArtifacts
+    from wandb_warehouse.api.runs.console import ConsoleLogs
+    from wandb_warehouse.api.runs.files import File, Files
 
 __all__ = ["Run"]
 
@@ -50,7 +50,7 @@ class Run(RunHistory):
         self, names: list[str] | None = None, pattern: str | None = None, per_page: int = 50
     ) -> "Files":
         """Give the run's files, those of some names, or of a pattern as of SQL's LIKE (`%.json`)."""
-        from wandb_warehouse.api.files import Files
+        from wandb_warehouse.api.runs.files import Files
 
         return Files(self._session, self, names or [], pattern=pattern, per_page=per_page)
 
@@ -60,19 +60,19 @@ class Run(RunHistory):
 
     def console_logs(self, *, per_page: int = 1000, last: int | None = None) -> "ConsoleLogs":
         """Give the lines the run wrote to its console, or the `last` of them; they are synced with --console-logs."""
-        from wandb_warehouse.api.console import ConsoleLogs
+        from wandb_warehouse.api.runs.console import ConsoleLogs
 
         return ConsoleLogs(self._session, self, per_page=per_page, last=last)
 
     def logged_artifacts(self, per_page: int = 100) -> "RunArtifacts":
         """Give the artifact versions that the run logged."""
-        from wandb_warehouse.api.artifacts import RunArtifacts
+        from wandb_warehouse.api.artifacts.versions import RunArtifacts
 
         return RunArtifacts(self._session, self, mode="logged", per_page=per_page)
 
     def used_artifacts(self, per_page: int = 100) -> "RunArtifacts":
         """Give the artifact versions that the run used."""
-        from wandb_warehouse.api.artifacts import RunArtifacts
+        from wandb_warehouse.api.artifacts.versions import RunArtifacts
 
         return RunArtifacts(self._session, self, mode="used", per_page=per_page)
 
