@@ -183,9 +183,9 @@ def test_the_key_is_shown_nowhere(world: World) -> None:
 
 @pytest.mark.slow
 def test_the_warehouse_is_what_a_sync_makes(world: World) -> None:
-    """A sync afterwards reads what is owed of the project and no run; then the warehouse is as a new one."""
+    """A sweep afterwards reads what others changed and is owed, and no history; then the warehouse is as a new one."""
     projects = ("e/p", "e/third")
-    told = sync(options(world.box, world.warehouse, *projects))
+    told = sync(options(world.box, world.warehouse, *projects, sweep=True))
     assert (told.rows, told.runs_deleted) == (0, 0)
     assert sync(options(world.box, world.warehouse, *projects)).generation is None
     new = world.warehouse.with_name("new.duckdb")

@@ -1,4 +1,4 @@
-"""What only W&B's server has: contents of files by our own client, the rest by the official one."""
+"""Contents of files, which are at W&B: by our own client, so that nothing needs to be installed for them."""
 
 import asyncio
 import shutil
@@ -6,38 +6,16 @@ from collections.abc import Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, NoReturn, TypeVar
+from typing import Any, TypeVar
 
 from wandb_warehouse.api.session import Session
 from wandb_warehouse.client import Limits, WandbClient
-from wandb_warehouse.errors import FatalRemoteError, MissingExtraError
+from wandb_warehouse.errors import FatalRemoteError
 from wandb_warehouse.settings import resolve_connection
 
-__all__ = ["needs_server", "official", "save_file"]
+__all__ = ["save_file"]
 
 T = TypeVar("T")
-
-
-def needs_server(name: str) -> NoReturn:
-    """Refuse what needs W&B's server and its official client.
-
-    Raises:
-        MissingExtraError: always; it says what to install.
-    """
-    raise MissingExtraError(
-        f"{name} needs the server and W&B's own client, which is not installed",
-        mend="run: pip install 'wandb-warehouse[write]'",
-    )
-
-
-def official(session: Session, name: str) -> Any:
-    """Give the official client's `Api` for a server; `name` is what needs it.
-
-    Raises:
-        MissingExtraError: there is none.
-    """
-    found = getattr(session, "official", None)
-    return needs_server(name) if found is None else found()
 
 
 def save_file(session: Session, place: tuple[str, str, str], name: str, target: Path, size: int) -> None:

@@ -8,7 +8,6 @@ from urllib.parse import quote_plus
 
 from wandb_warehouse.api.pieces import html
 from wandb_warehouse.api.pieces.attributes import Attrs
-from wandb_warehouse.api.server import official
 from wandb_warehouse.api.session import Session, document
 from wandb_warehouse.api.stored import sweep_attributes
 from wandb_warehouse.errors import NotStoredError
@@ -110,7 +109,7 @@ class Sweep(Attrs):
             MissingExtraError: `query`, and the official client is not installed.
         """
         if query is not None:
-            found = official(api._session, "Sweep.get with a query")
+            found = api._session.official()
             return found._get_sweep(entity, project, sid, order=order, query=query, **kwargs)  # type: ignore[no-any-return]
         return find_sweep(api._session, entity or "", project or "", sid or "", order)
 
@@ -189,18 +188,18 @@ class Sweep(Attrs):
         Raises:
             MissingExtraError: the official client is not installed.
         """
-        return self._official("Sweep.agent").agent(agent_id)
+        return self._official().agent(agent_id)
 
     def agents(self) -> Any:
         """Give the sweep's agents, from the server; errors as `agent`."""
-        return self._official("Sweep.agents").agents()
+        return self._official().agents()
 
     def enqueue_run(self, config: dict[str, Any], display_name: str | None = None) -> str:
         """Have the server start a run with a config, and give its id; errors as `agent`."""
-        return str(self._official("Sweep.enqueue_run").enqueue_run(config, display_name))
+        return str(self._official().enqueue_run(config, display_name))
 
-    def _official(self, name: str) -> Any:
-        return official(self._session, name).sweep(f"{self.entity}/{self.project}/{self.id}")
+    def _official(self) -> Any:
+        return self._session.official().sweep(f"{self.entity}/{self.project}/{self.id}")
 
     def to_html(self, height: int = 420, hidden: bool = False) -> str:
         """Give the sweep as HTML that needs no server: what it is, and a way to its page at W&B."""

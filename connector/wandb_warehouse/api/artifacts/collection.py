@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any
 
 from wandb_warehouse.api.changes.refreshing import refresh_project
 from wandb_warehouse.api.changes.writing import at_wandb
-from wandb_warehouse.api.server import official
 from wandb_warehouse.api.session import Session, plain, time_text
 from wandb_warehouse.api.stored import absent, escaped
 from wandb_warehouse.errors import NotStoredError
@@ -153,7 +152,7 @@ class ArtifactCollection:
     @contextmanager
     def _changing(self, name: str) -> Iterator[Any]:
         path = f"{self.entity}/{self.project}/{self.name}"
-        client = official(self._session, f"ArtifactCollection.{name}")
+        client = self._session.official()
         with at_wandb(f"ArtifactCollection.{name} of {path}"):
             yield client.artifact_collection(self.type, path)
         refresh_project(self._session, self.entity, self.project, tables=True)

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, Self, cast
 
 from wandb_warehouse.api.changes.differing import same
 from wandb_warehouse.api.changes.writing import changing_artifact
-from wandb_warehouse.api.server import official
 from wandb_warehouse.api.session import Session
 
 if TYPE_CHECKING:
@@ -40,17 +39,17 @@ class ArtifactContents:
         """What may be changed of the version, as it was stored when it was read."""
         raise NotImplementedError
 
-    def _official(self, name: str) -> Any:
-        return official(self._session, f"Artifact.{name}").artifact(self.qualified_name)
+    def _official(self) -> Any:
+        return self._session.official().artifact(self.qualified_name)
 
     @property
     def manifest(self) -> Any:
         """Names and digests of the files (`ArtifactManifest` of the official client)."""
-        return self._official("manifest").manifest
+        return self._official().manifest
 
     def files(self, names: list[str] | None = None, per_page: int = 50, start: str | None = None) -> Any:
         """Give the files, or those of some names."""
-        return self._official("files").files(names, per_page, start)
+        return self._official().files(names, per_page, start)
 
     def download(
         self,
@@ -61,16 +60,16 @@ class ArtifactContents:
         multipart: bool | None = None,
     ) -> str:
         """Download the files, and give the directory they are in."""
-        found = self._official("download")
+        found = self._official()
         return str(found.download(root, allow_missing_references, skip_cache, path_prefix, multipart))
 
     def file(self, root: str | None = None) -> str:
         """Download the only file of the version, and give its path."""
-        return str(self._official("file").file(root))
+        return str(self._official().file(root))
 
     def get_entry(self, name: str | PathLike[str]) -> Any:
         """Give a file of the version by its name."""
-        return self._official("get_entry").get_entry(name)
+        return self._official().get_entry(name)
 
     def get_path(self, name: str | PathLike[str]) -> Any:
         """Give what `get_entry` gives, under its old name."""
@@ -78,23 +77,23 @@ class ArtifactContents:
 
     def get(self, name: str) -> Any:
         """Give a table, an image or the like that was put into the version."""
-        return self._official("get").get(name)
+        return self._official().get(name)
 
     def checkout(self, root: str | None = None) -> str:
         """Make a directory hold the files of the version and nothing else, and give it."""
-        return str(self._official("checkout").checkout(root))
+        return str(self._official().checkout(root))
 
     def verify(self, root: str | None = None) -> None:
         """Compare downloaded files with the manifest."""
-        self._official("verify").verify(root)
+        self._official().verify(root)
 
     def json_encode(self) -> dict[str, Any]:
         """Give the version as a run's config would hold it."""
-        return dict(self._official("json_encode").json_encode())
+        return dict(self._official().json_encode())
 
     def new_draft(self) -> Any:
         """Give a draft of the next version, with the files of this one, to be logged by the official client."""
-        return self._official("new_draft").new_draft()
+        return self._official().new_draft()
 
     @property
     def incremental(self) -> bool:

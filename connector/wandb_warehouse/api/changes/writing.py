@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout, suppress
 from typing import TYPE_CHECKING, Any
 
-from wandb_warehouse.api import server
 from wandb_warehouse.api.changes.refreshing import refresh, refresh_project
 from wandb_warehouse.api.session import Session
 from wandb_warehouse.client import redact
@@ -114,7 +113,7 @@ def _wandb() -> Any:
     # A directory of runs is called `wandb`, too, and passes for a package where the real one is not installed.
     if not hasattr(found, "Api"):
         raise MissingExtraError(
-            "what changes W&B goes through its official client, which is not installed",
+            "this goes to W&B through its official client, which is not installed",
             mend="run: pip install 'wandb-warehouse[write]'",
         )
     return found
@@ -187,7 +186,7 @@ def changing_artifact(session: Session, artifact: "Artifact", name: str) -> Iter
         artifact: a version of ours.
         name: what is done, for messages.
     """
-    api = server.official(session, f"Artifact.{name}")
+    api = session.official()
     runs = {(run.entity, run.project, run.id) for run in _of_artifact(artifact)}
     with at_wandb(f"Artifact.{name} of {artifact.qualified_name}"):
         yield api.artifact(artifact.qualified_name)

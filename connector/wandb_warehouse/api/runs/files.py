@@ -12,9 +12,9 @@ from wandb_warehouse.api.changes.refreshing import refresh
 from wandb_warehouse.api.changes.writing import at_wandb
 from wandb_warehouse.api.pieces.attributes import Attrs
 from wandb_warehouse.api.pieces.pages import Pages
-from wandb_warehouse.api.server import needs_server, official, save_file
+from wandb_warehouse.api.server import save_file
 from wandb_warehouse.api.session import Session, plain, time_text
-from wandb_warehouse.api.stored import escaped
+from wandb_warehouse.api.stored import absent, escaped
 
 if TYPE_CHECKING:
     from wandb_warehouse.api.runs.run import Run
@@ -63,7 +63,7 @@ class Files(Pages["File"]):
                 " Please provide either a list of names or a pattern to match."
             )
         if upload:
-            needs_server("an address to upload to")
+            raise absent("addresses to upload to", f"run {run.id}")
         super().__init__(per_page)
         self._session = session
         self._names = names or ()
@@ -176,7 +176,7 @@ class File(Attrs):
     def delete(self) -> None:
         """Delete the file at W&B, and bring its run in the warehouse up to date; errors as `Run.update`."""
         place = self._place()
-        client = official(self._session, "File.delete")
+        client = self._session.official()
         with at_wandb(f"deleting the file {self.name} of {'/'.join(place)}"):
             client.run("/".join(place)).file(self.name).delete()
         refresh(self._session, *place)
