@@ -203,11 +203,11 @@ def _rows(
             points = session.reader.table("history_points", values, source=source)
         if (rows := rows_of_points(points, asked["samples"], len(keys))) is not None:
             return rows
-    if keys:
-        return session.reader.table("history_rows_having", asked | {"keys": keys}, source=source)
-    whole = source == "history"
-    covers = [known[run].cover if whole and run in known else None for run in asked["runs"]]
-    return session.reader.table("history_rows", asked | {"covers": covers}, source=source)
+    asked["keys"] = keys
+    # A sample has no metric that is in every row; and rows that must have some keys are found by these.
+    whole = source == "history" and not keys
+    asked["covers"] = [known[run].cover if whole and run in known else None for run in asked["runs"]]
+    return session.reader.table("history_rows", asked, source=source)
 
 
 def _values(held: Holding | None, keys: Sequence[str]) -> int:

@@ -18,7 +18,7 @@ __all__ = ["documents_of", "light_rows", "look_up", "parsed"]
 
 _FEW = 1_000
 """Runs of a warehouse that are read at once."""
-_DOCUMENTS = ("config", "raw_config", "summary", "system_metrics", "history_keys")
+_DOCUMENTS = ["config", "raw_config", "summary", "system_metrics", "history_keys"]
 
 
 @dataclass(frozen=True)
@@ -36,11 +36,11 @@ class _Stored:
     ) -> "_Stored":
         """Read runs by their ids, all for None; `whole` with their documents."""
         wanted = None if runs is None else [escape(run) for run in runs]
-        asked = {"entity": entity, "project": project, "runs": wanted}
-        table = session.reader.table("runs_whole" if whole else "runs", asked)
-        documents = table.select([name for name in _DOCUMENTS if name in table.column_names])
-        values = columns(table.drop_columns(documents.column_names))
-        return cls({unescape(run): row for row, run in enumerate(values["run_id"])}, values, documents)
+        asked = {"entity": entity, "project": project, "runs": wanted, "whole": whole}
+        table = session.reader.table("runs", asked)
+        values = columns(table.drop_columns(_DOCUMENTS))
+        place = {unescape(run): row for row, run in enumerate(values["run_id"])}
+        return cls(place, values, table.select(_DOCUMENTS))
 
     def light(self, run: str) -> dict[str, Any]:
         """Give what the API tells of a run without its documents."""

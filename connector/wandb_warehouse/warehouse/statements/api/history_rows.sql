@@ -1,4 +1,5 @@
 -- Rows of histories, one line a value, by key; a line without a key begins each row: its value is the step.
+-- With `keys` a row must have them all; without, `covers` names for each run a metric that every row of it has, or null.
 WITH asked AS (
   SELECT
     unnest($$runs) AS run_id,
@@ -6,14 +7,17 @@ WITH asked AS (
     generate_subscripts($$runs, 1) - 1 AS run
 ),
 found AS (
-  SELECT DISTINCT run, step, seq
+  SELECT run, step, seq
   FROM $source
   JOIN asked USING (run_id)
   WHERE entity = $$entity
     AND project = $$project
+    AND (len($$keys) = 0 OR list_contains($$keys, "key"))
     AND (cover IS NULL OR "key" = cover)
     AND step >= $$low
     AND step < $$high
+  GROUP BY run, step, seq
+  HAVING count(*) >= len($$keys)
 ),
 placed AS (
   SELECT
@@ -37,6 +41,7 @@ JOIN asked USING (run_id)
 JOIN chosen USING (run, step, seq)
 WHERE entity = $$entity
   AND project = $$project
+  AND (len($$keys) = 0 OR list_contains($$keys, "key"))
 UNION ALL
 SELECT "row", run, NULL, 'number', step, NULL
 FROM chosen
