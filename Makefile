@@ -24,13 +24,13 @@ demo: setup ## the main job: a sandbox project into DuckDB, and queries over it
 	@$(RUN) wandb-warehouse demo
 	@echo 'In this checkout the command is .venv/bin/wandb-warehouse (or: . .venv/bin/activate).'
 
-test: setup lint types ## everything CI runs: lint, types, tests; in each half the fast ones first
+test: setup lint ## everything CI runs: lint, types, tests; in each half the fast ones first
 	@$(MAKE) --no-print-directory -j2 --output-sync=target test-syncs test-rooms
 
 # Two halves of about the same length, to run side by side.
-SYNCS := tests/sync tests/real_client tests/operations tests/security
+SYNCS := tests/sync tests/real_client tests/operations tests/security tests/verification
 
-test-syncs: setup
+test-syncs: setup types
 	@$(RUN) pytest -q -p no:cacheprovider -m "not slow" $(SYNCS)
 	@$(RUN) pytest -q -p no:cacheprovider -m slow $(SYNCS)
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from lengths import short_or_all
 from support import contents, options, query, records, training, wrong_histories
 from wandb_warehouse.api.changes import refreshing
 from wandb_warehouse.api.changes.refreshing import refresh, refresh_project
@@ -38,7 +39,7 @@ def box() -> Iterator[Sandbox]:
         yield running
 
 
-@pytest.fixture(params=["wandb.duckdb", pytest.param("lake", marks=pytest.mark.slow)])
+@pytest.fixture(params=short_or_all(["wandb.duckdb"], ["wandb.duckdb", "lake"]))
 def warehouse(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
     """Where a warehouse may be made: a DuckDB file, and a lake."""
     return tmp_path / str(request.param)
@@ -197,8 +198,7 @@ def test_who_reads_meanwhile_goes_on(box: Sandbox, warehouse: Path) -> None:
     assert Run(other, *P, "r1", lazy=False).config["lr"] == 0.1
     change(box, "r1")
     refresh(session(box, warehouse), *P, "r1")
-    old = other.reader.rows("run_documents", {"entity": "e", "project": "p", "runs": ["r1"]})
-    assert '"lr":0.1' in old[0]["config"].replace(" ", "")
+    assert Run(other, *P, "r1", lazy=False).config["lr"] == 0.1
     other.renew()
     assert Run(other, *P, "r1", lazy=False).config["lr"] == 0.5
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from lengths import short_or_all
 from real_client.compare import (
     ABSENT,
     Account,
@@ -118,7 +119,10 @@ def story(
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "story", [True, False], indirect=True, ids=["history with exports", "history without"]
+    "story",
+    short_or_all([True], [True, False]),
+    indirect=True,
+    ids=lambda each: f"exported rows: {each}",
 )
 def test_a_run_through_its_life(story: Story, request: pytest.FixtureRequest) -> None:
     """Rows come live, are exported in the middle, go on, are exported to the end, and go on after a resume.
