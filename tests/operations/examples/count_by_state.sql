@@ -21,28 +21,7 @@ FROM (
       END,
       'null'
     ) AS group_kind,
-    CASE
-      WHEN NOT s.kind IS NULL OR NOT s2.run_id IS NULL
-      THEN s.number
-      ELSE CASE
-        WHEN TRIM(r.state, '	
-                  　﻿') = ''
-        THEN 0
-        WHEN REGEXP_MATCHES(
-          TRIM(r.state, '	
-                  　﻿'),
-          '^[+-]?([0-9]+[.]?[0-9]*|[.][0-9]+)([eE][+-]?[0-9]+)?$'
-        )
-        THEN CAST(TRIM(r.state, '	
-                  　﻿') AS DOUBLE)
-        WHEN TRIM(r.state, '	
-                  　﻿') IN ('Infinity', '+Infinity')
-        THEN CAST('Infinity' AS DOUBLE)
-        WHEN TRIM(r.state, '	
-                  　﻿') = '-Infinity'
-        THEN CAST('-Infinity' AS DOUBLE)
-      END
-    END AS group_number,
+    CASE WHEN NOT s.kind IS NULL OR NOT s2.run_id IS NULL THEN s.number END AS group_number,
     CASE WHEN NOT s.kind IS NULL OR NOT s2.run_id IS NULL THEN s.text ELSE r.state END AS group_text,
     CASE
       WHEN CASE

@@ -62,10 +62,11 @@ def divide(engine: Engine, left: Bound, right: Bound) -> Scalar:
     if isinstance(right, Scalar) and isinstance(right.sql, exp.Literal) and float(right.sql.this) != 0:
         return numeric(exp.Div(this=a, expression=b, typed=False, safe=False), may_be_nan=True)
     zero = exp.Literal.number(0)
+    dividend = operand(as_number(engine, left))  # NaN is larger than zero in SQL
     by_zero = (
         exp.Case()
-        .when(exp.GT(this=operand(a), expression=zero), engine.number(float("inf")), copy=False)
-        .when(exp.LT(this=operand(a), expression=zero), engine.number(float("-inf")), copy=False)
+        .when(exp.GT(this=dividend, expression=zero), engine.number(float("inf")), copy=False)
+        .when(exp.LT(this=dividend, expression=zero), engine.number(float("-inf")), copy=False)
     )
     case = (
         exp.Case()

@@ -173,7 +173,9 @@ def as_number(engine: Engine, bound: Bound) -> Sql:
 
 
 def _is_no_number(sql: Sql) -> bool:
-    """Whether it is a text that is written out and surely no number: most are words."""
+    """Whether it is surely no number: a text that is written out, most are words, or the state of a run."""
+    if isinstance(sql, exp.Column) and sql.name == "state":
+        return True
     if not (isinstance(sql, exp.Literal) and sql.is_string):
         return False
     words = sql.this.strip(WHITE)
