@@ -100,6 +100,8 @@ const identity = (value) =>
   : `record ${JSON.stringify(Object.entries(value).map(([k, v]) => [k, identity(v)]))}`;
 
 const $number = (value) => ordinary(value);
+// "Arithmetic with a missing value is missing": also to the power of 0, which JavaScript takes for 1.
+const $power = (a, b) => ordinary(Number.isNaN(Number(a ?? NaN)) ? NaN : Number(a) ** Number(b));
 const $in = (key, of) => of instanceof Dictionary && of.has(key);
 const hasIdentity = (value) => value instanceof List || value instanceof Dictionary || value instanceof Date;
 const $same = (a, b) => {
@@ -116,6 +118,7 @@ const $member = (of, key) => {
   if (of instanceof List) {
     if (typeof key === "number" || key === "length") return of[key];
     if (of.isGroup && key === "key") return of.key;
+    if (of.isValue) return undefined; // an array of JSON has no names
     return AGGREGATES.has(key) ? of.aggregate(key, []) : List.from_(of.map((each) => $member(each, key)));
   }
   if (of instanceof Dictionary) return of.at(key);
@@ -170,15 +173,16 @@ const OPERATIONS = {
   },
 };
 
+const asValue = (items) => Object.assign(List.from_(items), { isValue: true });
 const loaded = (value) =>
   isMissing(value) ? undefined
-  : Array.isArray(value) ? List.from_(value.map(loaded))
+  : Array.isArray(value) ? asValue(value.map(loaded))
   : typeof value !== "object" ? value
   : "n" in value ? Number(value.n) : new Map(value.o.map(([key, item]) => [key, loaded(item)]));
 
 // What stands in a list is an object as it is written, not dotted: members of it are plain.
 const settle = (value) => {
-  if (value instanceof List) return List.from_(value.map(settle));
+  if (value instanceof List) return asValue(value.map(settle));
   return value instanceof Map ? new Dictionary(new Map([...value].map(([k, v]) => [k, settle(v)]))) : value;
 };
 const settled = (map) => new Map([...map].map(([k, v]) => [k, v instanceof List ? settle(v) : v instanceof Map ? settled(v) : v]));
@@ -200,4 +204,4 @@ const run = (r, place) => {
   };
 };
 
-module.exports = { Dictionary, List, OPERATIONS, isMissing, run, $number, $in, $same, $member, $call, $sort, $reduce };
+module.exports = { Dictionary, List, OPERATIONS, isMissing, run, $number, $power, $in, $same, $member, $call, $sort, $reduce };

@@ -55,6 +55,7 @@ class Translator {
       return name === "Number" ? `$number(Number(${values}))` : name === "alert" ? `$log(${values})` : `${name}(${values})`;
     }
     const { object, property } = node.callee;
+    if (object.name === "Math" && property.name === "pow") return `$power(${values})`;
     if (object.name === "Math") return `$number(Math.${property.name}(${values}))`;
     if (object.name === "Date") return `Date.${property.name}(${values})`;
     if (object.name === "console") return `$log(${values})`;
@@ -90,6 +91,7 @@ class Translator {
 
   BinaryExpression(node) {
     const [a, b] = [this.turned(node.left), this.turned(node.right)];
+    if (node.operator === "**") return `$power(${a}, ${b})`;
     if (ARITHMETIC.has(node.operator)) return `$number((${a}) ${node.operator} (${b}))`;
     if (node.operator === "in") return `$in(${a}, ${b})`;
     if (ORDER.has(node.operator)) return `((${a}) ${node.operator} (${b}))`;

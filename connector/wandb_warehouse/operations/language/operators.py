@@ -142,7 +142,10 @@ def _equal(r: Resolver, a: t.Node, b: t.Node, span: s.Span) -> t.Node:
     if a.type in scalar and b.type in scalar:
         if t.VALUE in (a.type, b.type) or a.type == b.type:
             return t.Apply("equal", (a, b), type=t.BOOLEAN, span=span)
-        return t.Constant(False, type=t.BOOLEAN, span=span)
+        if isinstance(a, t.Constant) or isinstance(b, t.Constant):
+            return t.Constant(False, type=t.BOOLEAN, span=span)
+        # What is missing equals what is missing, whatever either would be.
+        return t.Apply("and", (_missing(a, span), _missing(b, span)), type=t.BOOLEAN, span=span)
     if a.type == b.type == t.RUN:
         return t.Apply("same_run", (a, b), type=t.BOOLEAN, span=span)
     mend = "compare getTime() of both" if t.DATE in (a.type, b.type) else "compare a field of theirs"

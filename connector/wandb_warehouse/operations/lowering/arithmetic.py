@@ -62,10 +62,11 @@ def divide(engine: Engine, left: Bound, right: Bound) -> Scalar:
     if isinstance(right, Scalar) and isinstance(right.sql, exp.Literal) and float(right.sql.this) != 0:
         return numeric(exp.Div(this=a, expression=b, typed=False, safe=False), may_be_nan=True)
     zero = exp.Literal.number(0)
+    dividend = operand(as_number(engine, left))  # NaN is larger than zero in SQL
     by_zero = (
         exp.Case()
-        .when(exp.GT(this=operand(a), expression=zero), engine.number(float("inf")), copy=False)
-        .when(exp.LT(this=operand(a), expression=zero), engine.number(float("-inf")), copy=False)
+        .when(exp.GT(this=dividend, expression=zero), engine.number(float("inf")), copy=False)
+        .when(exp.LT(this=dividend, expression=zero), engine.number(float("-inf")), copy=False)
     )
     case = (
         exp.Case()
@@ -83,9 +84,20 @@ def remainder(engine: Engine, left: Bound, right: Bound) -> Scalar:
 
 
 def power(engine: Engine, left: Bound, right: Bound) -> Scalar:
-    """`**`."""
+    """`**`; what is NaN is missing here, as SQL takes NaN to the power of 0 and 1 to that of NaN for 1."""
     a, b = (_finite_operand(engine, each) for each in (left, right))
+    if not _is_written(right) or _is_written(right, 0):
+        a = operand(as_number(engine, left)) if not _is_written(left) else a
+    if not _is_written(left) or _is_written(left, 1):
+        b = operand(as_number(engine, right)) if not _is_written(right) else b
     return numeric(engine.power(a, b), may_be_nan=True)
+
+
+def _is_written(bound: Bound, value: float | None = None) -> bool:
+    """Whether it is a number that is written out, or that one."""
+    if not (isinstance(bound, Scalar) and isinstance(bound.sql, exp.Literal)):
+        return False
+    return value is None or float(bound.sql.this) == value
 
 
 def math(build: Callable[[Sql], Sql]) -> Callable[[Engine, Bound], Scalar]:

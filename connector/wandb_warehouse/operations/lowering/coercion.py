@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from sqlglot import exp
 
 from wandb_warehouse.operations import tree as t
 from wandb_warehouse.operations.lowering.building import Sql, equals, is_null, negated, operand, text
+from wandb_warehouse.operations.lowering.numerals import WHITE
 from wandb_warehouse.operations.lowering.relations import Bound, DocumentValue, RecordValue, Scalar, Value
 
 if TYPE_CHECKING:
@@ -74,7 +76,7 @@ def settled(value: Value) -> Value:
     return Value(kind, value.number, value.text, json)
 
 
-def merged(bound: Bound) -> Bound:
+def merged(engine: Engine, bound: Bound) -> Bound:
     """A key of groups: what is missing is one kind, JSON null or not there, and NaN is missing."""
     match bound:
         case Value():
@@ -83,7 +85,9 @@ def merged(bound: Bound) -> Bound:
             json = exp.Case().when(null, exp.Null(), copy=False).else_(value.json, copy=False)
             return Value(exp.Nullif(this=value.kind, expression=text("null")), value.number, value.text, json)
         case RecordValue(entries):
-            return RecordValue({name: merged(entry) for name, entry in entries.items()})
+            return RecordValue({name: merged(engine, entry) for name, entry in entries.items()})
+        case Scalar(type_, sql, may_be_nan=True):
+            return Scalar(type_, engine.without_nan(sql))
         case _:
             return bound
 
@@ -98,20 +102,22 @@ def as_value(engine: Engine, bound: Bound) -> Value:
         raise TypeError("no value")
     if bound.type == t.MISSING:
         return Value(_NULL, _NULL, _NULL, _NULL)
+    if bound.may_be_nan:
+        bound = Scalar(bound.type, engine.without_nan(bound.sql))
     kind = {t.NUMBER: "number", t.TEXT: "string", t.BOOLEAN: "bool"}[bound.type]
     known = (
         text(kind)
         if isinstance(bound.sql, exp.Literal | exp.Boolean)
         else exp.Case().when(exp.Not(this=is_null(bound.sql)), text(kind), copy=False)
     )
-    number = as_number(engine, bound) if bound.type != t.TEXT else exp.Null()
+    number = as_number(engine, bound)
     words = bound.sql if bound.type == t.TEXT else exp.Null()
     return Value(known, number, words, _json(engine, bound))
 
 
 def _json(engine: Engine, bound: Scalar) -> Sql:
     if bound.type == t.NUMBER:
-        return engine.digits(bound.sql)
+        return engine.number_json(bound.sql)
     if bound.type == t.TEXT:
         return engine.quoted(bound.sql)
     return (
@@ -162,8 +168,18 @@ def as_number(engine: Engine, bound: Bound) -> Sql:
             .when(negated(sql), exp.Literal.number(0), copy=False)
         )
     if bound.type == t.TEXT:
-        return engine.parsed_number(sql)
+        return _NULL if _is_no_number(sql) else engine.parsed_number(sql)
     return engine.without_nan(sql) if bound.may_be_nan else sql
+
+
+def _is_no_number(sql: Sql) -> bool:
+    """Whether it is surely no number: a text that is written out, most are words, or the state of a run."""
+    if isinstance(sql, exp.Column) and sql.name == "state":
+        return True
+    if not (isinstance(sql, exp.Literal) and sql.is_string):
+        return False
+    words = sql.this.strip(WHITE)
+    return bool(words) and "Infinity" not in words and not re.search("[0-9]", words)
 
 
 def as_text(bound: Bound) -> Sql:

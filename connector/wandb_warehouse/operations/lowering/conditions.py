@@ -89,37 +89,52 @@ def equal(engine: Engine, left: Bound, right: Bound) -> Sql:
     if isinstance(right, Value) and not isinstance(left, Value):
         left, right = right, left
     match left, right:
+        case _, Scalar(t.MISSING):
+            return missing(engine, left)
+        case Scalar(t.MISSING), _:
+            return missing(engine, right)
         case Value(), Value():
             return _equal_values(engine, left, right)
         case Value(kind, number), Scalar(t.NUMBER):
-            both = exp.and_(
-                equals(kind, text("number")),
-                equals(number, operand(as_number(engine, right))),
-                copy=False,
-            )
-            return sure(both)
+            other = as_number(engine, right)
+            both = exp.and_(equals(kind, text("number")), equals(number, operand(other)), copy=False)
+            return _or_neither(engine, sure(both), left, other)
         case Value(kind, number), Scalar(t.BOOLEAN):
             truth = as_number(engine, right)
             if isinstance(right.sql, exp.Boolean):
                 truth = exp.Literal.number(int(right.sql.this))
-            return sure(exp.and_(equals(kind, text("bool")), equals(number, truth), copy=False))
+            both = exp.and_(equals(kind, text("bool")), equals(number, truth), copy=False)
+            return _or_neither(engine, sure(both), left, truth)
         case Value(_, _, words), Scalar(t.TEXT, sql):
-            if isinstance(sql, exp.Literal):
-                return sure(equals(words, sql))
-            neither = exp.and_(is_null(sql), missing(engine, left), copy=False)
-            return exp.or_(sure(equals(words, operand(sql))), neither, copy=False)
+            other = sql if _is_constant(sql) else operand(sql)
+            return _or_neither(engine, sure(equals(words, other)), left, sql)
         case Scalar(t.TEXT, a), Scalar(t.TEXT, b):
-            if isinstance(a, exp.Literal) or isinstance(b, exp.Literal):
-                return sure(exp.EQ(this=operand(a), expression=operand(b)))
-            return exp.NullSafeEQ(this=operand(a), expression=operand(b))
+            return _equal_or_missing(a, b)
         case Scalar(a_type), Scalar(b_type) if a_type != b_type:
             return exp.false()
         case Scalar(t.BOOLEAN, a), Scalar(t.BOOLEAN, b):
-            return sure(exp.EQ(this=operand(a), expression=operand(b)))
+            return _equal_or_missing(a, b)
         case _:
-            return sure(
-                exp.EQ(this=operand(as_number(engine, left)), expression=operand(as_number(engine, right)))
-            )
+            return _equal_or_missing(as_number(engine, left), as_number(engine, right))
+
+
+def _is_constant(sql: Sql) -> bool:
+    bare = sql.this if isinstance(sql, exp.Neg) else sql
+    return isinstance(bare, exp.Literal | exp.Boolean)
+
+
+def _equal_or_missing(a: Sql, b: Sql) -> Sql:
+    """Whether two of one type are equal, or both missing."""
+    if _is_constant(a) or _is_constant(b):
+        return sure(exp.EQ(this=operand(a), expression=operand(b)))
+    return exp.NullSafeEQ(this=operand(a), expression=operand(b))
+
+
+def _or_neither(engine: Engine, equal_: Sql, value: Value, other: Sql) -> Sql:
+    """Whether a value is equal to a scalar, or missing as that is."""
+    if _is_constant(other):
+        return equal_
+    return exp.or_(equal_, exp.and_(is_null(other), missing(engine, value), copy=False), copy=False)
 
 
 def _equal_values(engine: Engine, a: Value, b: Value) -> Sql:

@@ -10,7 +10,7 @@ import sqlglot
 from sqlglot import exp
 
 from wandb_warehouse.errors import OperationError
-from wandb_warehouse.operations.lowering.building import Sql, aliased, column, selected, text
+from wandb_warehouse.operations.lowering.building import Sql, aliased, column, equals, operand, selected, text
 from wandb_warehouse.operations.lowering.tables import TABLES
 
 if TYPE_CHECKING:
@@ -29,6 +29,13 @@ _BINDING = (exp.Binary, exp.Unary, exp.AtTimeZone)
 @cache
 def _template(dialect: str, template: str) -> Sql:
     return sqlglot.parse_one(template, read=dialect)
+
+
+def _digits_of(sql: Sql) -> float | None:
+    """The number that a literal is, without its sign; None where it is none."""
+    while isinstance(sql, exp.Cast | exp.Neg | exp.Paren):
+        sql = sql.this
+    return float(sql.this) if isinstance(sql, exp.Literal) else None
 
 
 class Engine:
@@ -104,10 +111,17 @@ class Engine:
         return self._say("remainder", a, b)
 
     def power(self, a: Sql, b: Sql) -> Sql:
-        """A power; NULL where it is no real number."""
+        """A power; NULL where it is no real number, and of 1 to an infinity, as in JavaScript."""
         whole = exp.EQ(this=b, expression=exp.Floor(this=b))
         real = exp.or_(exp.GTE(this=a, expression=exp.Literal.number(0)), whole, copy=False)
-        return exp.Case().when(real, self._say("power", a, b), copy=False)
+        if _digits_of(a) is None and (_digits_of(b) or 0.5) % 1:
+            real = exp.or_(real, equals(a, self.number(float("-inf"))), copy=False)
+        case = exp.Case()
+        if _digits_of(b) is None and _digits_of(a) in (None, 1):
+            ones = exp.EQ(this=exp.Abs(this=a), expression=exp.Literal.number(1))
+            endless = exp.EQ(this=exp.Abs(this=b), expression=self.number(float("inf")))
+            case.when(exp.and_(endless, ones, copy=False), exp.Null(), copy=False)
+        return case.when(real, self._say("power", a, b), copy=False)
 
     def logarithm(self, number: Sql, base: int | None) -> Sql:
         """The logarithm of a positive number, natural where there is no base."""
@@ -217,6 +231,22 @@ class Engine:
     def decoded(self, sql: Sql) -> Sql:
         """The text that a JSON string holds."""
         return self._say("decoded", sql)
+
+    def number_json(self, sql: Sql) -> Sql:
+        """A number as JSON, the same however it came about: 64 whether it is stored, written out or computed."""
+        if isinstance(sql, exp.Literal) and sql.this.isdigit() and int(sql.this) <= 2**53:
+            return text(str(int(sql.this)))
+        if "number_json" in self._table:
+            return self._say("number_json", sql)
+        exact = exp.LTE(this=exp.Abs(this=sql), expression=self.number(2.0**53))
+        whole = exp.and_(exact, exp.EQ(this=operand(sql), expression=exp.Floor(this=sql)), copy=False)
+        return (
+            exp.Case()
+            .when(equals(sql, self.number(float("inf"))), text("Infinity"), copy=False)
+            .when(equals(sql, self.number(float("-inf"))), text("-Infinity"), copy=False)
+            .when(whole, self.whole_digits(sql), copy=False)
+            .else_(self.digits(sql), copy=False)
+        )
 
     def number_text(self, sql: Sql) -> Sql:
         """A number as JavaScript writes it, for those whose digits SQL and JavaScript write alike."""

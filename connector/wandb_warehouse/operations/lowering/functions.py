@@ -161,7 +161,7 @@ FUNCTIONS: dict[str, Callable[..., Bound | Sql]] = {
     "ceil": numbers.math(lambda x: exp.Ceil(this=x)),
     "floor": numbers.math(lambda x: exp.Floor(this=x)),
     "exp": numbers.math(lambda x: exp.Exp(this=x)),
-    "sign": numbers.math(lambda x: exp.Sign(this=x)),
+    "sign": lambda e, a: numeric(exp.Sign(this=e.double(as_number(e, a)))),  # SQL has NaN's, and says 0
     "trunc": lambda e, a: numeric(e.truncated(e.double(as_number(e, a)))),
     # Halves are rounded up, below zero too.
     "round": numbers.math(

@@ -16,10 +16,9 @@ from wandb_warehouse.operations.lowering.relations import (
     Key,
     RecordValue,
     Relation,
-    Scalar,
     Scope,
 )
-from wandb_warehouse.operations.lowering.rows import export, rebuilt, wrap
+from wandb_warehouse.operations.lowering.rows import as_sure, export, rebuilt, wrap
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -32,9 +31,8 @@ __all__ = ["apart", "group"]
 def group(lo: Lowerer, node: t.Group, names: Names, scope: Scope) -> Relation:
     """A GROUP BY; groups come in the order in which their keys first occur."""
     relation = lo.relation(node.of, names, Scope())
-    key = merged(lo.bound(node.key, lo.within(relation, node.variable, names), relation.scope))
-    if isinstance(key, Scalar) and key.may_be_nan:
-        key = Scalar(key.type, lo.engine.without_nan(key.sql))
+    made = lo.bound(node.key, lo.within(relation, node.variable, names), relation.scope)
+    key = merged(lo.engine, made)
     extra = {f"group_{name}": sql for name, sql in export(key).items()}
     wrapped, place, _, alias = wrap(lo, relation, node.of.type, scope, extra=extra)
     groups: list[Sql] = []
@@ -48,6 +46,7 @@ def group(lo: Lowerer, node: t.Group, names: Names, scope: Scope) -> Relation:
     if not groups:
         groups = [exp.true()]
     key = rebuilt(node.key.type, wrapped.scope, alias, columns=columns, prefix="group_")
+    key = as_sure(key, made)
     element = Grouped(key, wrapped.element, wrapped)
     wrapped.scope.grouped = True
     return Relation(wrapped.scope, element, [Key(exp.Min(this=place))], groups)

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from wandb_warehouse.operations.lowering.lowerer import Lowerer
 
 
-__all__ = ["export", "rebuilt", "wrap"]
+__all__ = ["as_sure", "export", "rebuilt", "wrap"]
 
 _PARTS = ("kind", "number", "text", "json")
 
@@ -115,6 +115,17 @@ def rebuilt(
     raise OperationError(f"a list of {type_} has no columns", mend="flatten it, or map it to records")
 
 
+def as_sure(found: Bound, of: Bound) -> Bound:
+    """What columns hold, where what they were made of never is NaN: that is told from what is missing, as text."""
+    match found, of:
+        case Scalar(), Scalar():
+            return Scalar(found.type, found.sql, found.may_be_nan and of.may_be_nan)
+        case RecordValue(entries), RecordValue(others):
+            return RecordValue({name: as_sure(entry, others[name]) for name, entry in entries.items()})
+        case _:
+            return found
+
+
 def wrap(
     lo: Lowerer,
     relation: Relation,
@@ -140,7 +151,7 @@ def wrap(
     query = relation.select(*columns).subquery(alias, copy=False)
     on = exp.true() if scope.tables else None
     scope.add(query if not (correlated and scope.tables) else exp.Lateral(this=query), on)
-    element = rebuilt(t.element_of(type_), scope, alias)
+    element = as_sure(rebuilt(t.element_of(type_), scope, alias), relation.element)
     place = column(f"place_{alias}", alias)
     size = column(f"total_{alias}", alias) if total else None
     return Relation(scope, element, [Key(place)]), place, size, alias

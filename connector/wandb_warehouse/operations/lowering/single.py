@@ -99,7 +99,7 @@ def fold_of(lo: Lowerer, node: t.Fold, names: Names, scope: Scope) -> Bound:
             return found.folds[node]
         with found.relation.scope.of_members():
             element, conditions = members(lo, node.of, names, found)
-        return fold(lo.engine, node, element, [], conditions)
+        return fold(lo.engine, node, element, found.relation.order, conditions)
     if node in lo.common:
         return lo.common.scalars[node]
     key = driving_key(node)

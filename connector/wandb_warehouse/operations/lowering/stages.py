@@ -19,7 +19,7 @@ from wandb_warehouse.operations.lowering.relations import (
     Scalar,
     Scope,
 )
-from wandb_warehouse.operations.lowering.rows import export, rebuilt, wrap
+from wandb_warehouse.operations.lowering.rows import as_sure, export, rebuilt, wrap
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -113,7 +113,8 @@ def part(lo: Lowerer, node: t.Slice, names: Names, scope: Scope) -> Relation:
 def unique(lo: Lowerer, node: t.Unique, names: Names, scope: Scope) -> Relation:
     """Each element once, where it first occurs."""
     relation = lo.relation(node.of, names, Scope())
-    relation.element = merged(relation.element)
+    made = relation.element
+    relation.element = merged(lo.engine, made)
     wrapped, place, _, _ = wrap(lo, relation, node.type, Scope())
     named = export(wrapped.element)
     groups = [sql for name, sql in named.items() if not name.endswith(("number", "text"))] or list(
@@ -129,7 +130,7 @@ def unique(lo: Lowerer, node: t.Unique, names: Names, scope: Scope) -> Relation:
     columns = [aliased(sql, name) for name, sql in kept.items()]
     query = wrapped.scope.select(*columns, first).group_by(*(each for each in groups))
     scope.add(query.subquery(alias, copy=False), exp.true() if scope.tables else None)
-    element = rebuilt(t.element_of(node.type), scope, alias)
+    element = as_sure(rebuilt(t.element_of(node.type), scope, alias), made)
     return Relation(scope, element, [Key(column(f"place_{alias}", alias))])
 
 

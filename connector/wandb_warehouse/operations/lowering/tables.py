@@ -40,6 +40,8 @@ TABLES: dict[str, dict[str, str]] = {
         "pieces": "UNNEST(STRING_SPLIT(_1, _2))",
         "matches": "REGEXP_MATCHES(_1, _2)",
         "digits": "CAST(CAST(_1 AS DOUBLE) AS TEXT)",
+        # Sums with 0 are never -0.
+        "number_json": "REPLACE(REGEXP_REPLACE(CAST(CAST(_1 AS DOUBLE) + 0 AS TEXT), '[.]0$', ''), 'inf', 'Infinity')",
         "whole_digits": "CAST(CAST(_1 AS BIGINT) AS TEXT)",
         "parsed_number": parsed(
             f"TRIM(_1, '{WHITE}')",
@@ -105,6 +107,7 @@ TABLES: dict[str, dict[str, str]] = {
         "pieces": "UNNEST(STRING_TO_ARRAY(_1, _2))",
         "matches": "_1 ~ _2",
         "digits": "CAST(CAST(_1 AS DOUBLE PRECISION) AS TEXT)",
+        "number_json": "CAST(CAST(_1 AS DOUBLE PRECISION) + 0 AS TEXT)",
         "whole_digits": "CAST(CAST(_1 AS BIGINT) AS TEXT)",
         # Numbers that no double holds fail to be cast to one, and JavaScript reads them as infinite or 0.
         "parsed_number": parsed(
