@@ -6,6 +6,7 @@
     │   ├── ProjectNotFoundError        mend the path, or ask for access
     │   ├── NotStoredError              mend the path, or sync what it names; a ValueError, too
     │   │   └── RunNotFoundError
+    │   ├── IncompleteRunHistoryError   sync the run whole, or ask for a part
     │   ├── QueryError                  mend the SQL statement
     │   └── OperationError              mend the expression or the filter
     ├── AuthError              exit 3   mend the key
@@ -24,9 +25,11 @@ A message says what happened, where, and how to mend it, in one line. Nothing he
 __all__ = [
     "AuthError",
     "BusyError",
+    "CommError",
     "ConfigError",
     "CorruptStoreError",
     "FatalRemoteError",
+    "IncompleteRunHistoryError",
     "MissingExtraError",
     "NotStoredError",
     "OperationError",
@@ -71,8 +74,16 @@ class NotStoredError(ConfigError, ValueError):
     """The warehouse does not hold what a path names; a ValueError as the public API raises it, too."""
 
 
+CommError = NotStoredError
+"""The name under which scripts catch it that were written for the official client: `except wandb.errors.CommError`."""
+
+
 class RunNotFoundError(NotStoredError):
     """The warehouse does not hold the run."""
+
+
+class IncompleteRunHistoryError(ConfigError):
+    """A whole history was asked for, and the warehouse has a part of it."""
 
 
 class QueryError(ConfigError):

@@ -112,8 +112,8 @@ def _rows(difference: Difference) -> bool:
 ALLOWED = (
     Allowed(
         "errors are our own",
-        "`wandb.errors.CommError` is of the official package; ours are of `wandb_warehouse.errors`, and a ValueError "
-        "where the official one comes from a ValueError",
+        "those of `wandb_warehouse.errors`; what is not stored is a `NotStoredError`, which is a ValueError and "
+        "has the name `CommError` there, too, so that `except wandb.errors.CommError` catches it",
         lambda d: (
             _raised(d, "CommError", {"ValueError", "RunNotFoundError", "NotStoredError"})
             or _raised(d, "ValueError", {"NotStoredError"})

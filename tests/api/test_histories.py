@@ -20,9 +20,9 @@ from api.runs_place import Place, rows_of
 from support import options
 from wandb_warehouse import Api
 from wandb_warehouse.api.histories import rows as of_histories
-from wandb_warehouse.api.histories.exporting import IncompleteRunHistoryError
 from wandb_warehouse.api.histories.points import sampled_places
 from wandb_warehouse.api.histories.rows import IncompleteHistoryWarning
+from wandb_warehouse.errors import IncompleteRunHistoryError
 from wandb_warehouse.sandbox import Sandbox
 from wandb_warehouse.sync import sync
 

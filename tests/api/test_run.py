@@ -14,7 +14,7 @@ from support import options
 from wandb_warehouse import Api
 from wandb_warehouse.api.pieces.html import sparkline
 from wandb_warehouse.api.pieces.paths import Home, parse_artifact, parse_item, parse_project
-from wandb_warehouse.errors import NotStoredError, OperationError, RunNotFoundError, StoreError
+from wandb_warehouse.errors import CommError, NotStoredError, OperationError, RunNotFoundError, StoreError
 from wandb_warehouse.sandbox import Sandbox
 from wandb_warehouse.sync import sync
 
@@ -56,6 +56,8 @@ def test_nothing_is_there(tmp_path: Path, api: Api) -> None:
     with pytest.raises(NotStoredError, match="Could not find project 'nope'; sync e/nope"):
         len(api.runs("e/nope"))
     with pytest.raises(RunNotFoundError, match="Could not find run <Run e/p/nope"):
+        api.run("e/p/nope")
+    with pytest.raises(CommError):
         api.run("e/p/nope")
     with pytest.raises(OperationError):
         len(api.runs("e/p", {"$nothing": 1}))

@@ -12,10 +12,33 @@ server      what only the server has
 """
 
 from wandb_warehouse.api.api import Api
+from wandb_warehouse.api.artifacts.collections import ArtifactCollection, ArtifactType
+from wandb_warehouse.api.artifacts.versions import Artifact, Artifacts, RunArtifacts
 from wandb_warehouse.api.histories.rows import IncompleteHistoryWarning
 from wandb_warehouse.api.histories.scanning import HistoryScan
+from wandb_warehouse.api.projects import Project, Projects
+from wandb_warehouse.api.runs.files import File, Files
 from wandb_warehouse.api.runs.listing import Runs
 from wandb_warehouse.api.runs.run import Run
+from wandb_warehouse.api.sweeps import Sweep, Sweeps
 from wandb_warehouse.api.users import User
 
-__all__ = ["Api", "HistoryScan", "IncompleteHistoryWarning", "Run", "Runs", "User"]
+__all__ = [
+    "Api",
+    "Artifact",
+    "ArtifactCollection",
+    "ArtifactType",
+    "Artifacts",
+    "File",
+    "Files",
+    "HistoryScan",
+    "IncompleteHistoryWarning",
+    "Project",
+    "Projects",
+    "Run",
+    "RunArtifacts",
+    "Runs",
+    "Sweep",
+    "Sweeps",
+    "User",
+]

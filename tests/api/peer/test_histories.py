@@ -8,8 +8,8 @@ import pytest
 
 from api.peer.world import CURVE
 from wandb_warehouse import Api
-from wandb_warehouse.api.histories.exporting import IncompleteRunHistoryError
 from wandb_warehouse.api.runs.summary import Summary
+from wandb_warehouse.errors import IncompleteRunHistoryError
 
 BAD_KEYS: list[tuple[Any, str]] = [
     ("acc", "keys must be specified in a list"),

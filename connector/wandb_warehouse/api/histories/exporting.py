@@ -12,16 +12,12 @@ from wandb_warehouse.api.histories.frames import arrow_table
 from wandb_warehouse.api.histories.rows import holdings
 from wandb_warehouse.api.histories.scanning import windows
 from wandb_warehouse.arrow import escape, unescape
-from wandb_warehouse.errors import ConfigError, StoreError
+from wandb_warehouse.errors import IncompleteRunHistoryError, StoreError
 
 if TYPE_CHECKING:
     from wandb_warehouse.api.runs.attributes import RunAttributes
 
-__all__ = ["DownloadHistoryResult", "IncompleteRunHistoryError", "download_history", "json_text"]
-
-
-class IncompleteRunHistoryError(ConfigError):
-    """A whole history was asked for, and the warehouse has a part of it."""
+__all__ = ["DownloadHistoryResult", "download_history", "json_text"]
 
 
 @dataclass(frozen=True)
