@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from lengths import short_or_all
 from soak.kills import Situation, kill_syncs
 from support import heed_interrupts, training
 from wandb_warehouse.sandbox import Sandbox
@@ -42,17 +43,18 @@ def test_a_killed_sync_is_made_good_by_the_next(tmp_path: Path) -> None:
     assert (results.differences, results.torn, results.overlaps, results.left_behind) == ([], [], [], [])
 
 
-def test_a_signal_ends_a_sync_cleanly_at_any_moment(tmp_path: Path) -> None:
+@pytest.mark.parametrize("sent", short_or_all([signal.SIGTERM], [signal.SIGTERM, signal.SIGINT]), ids=str)
+def test_a_signal_ends_a_sync_cleanly_at_any_moment(tmp_path: Path, sent: signal.Signals) -> None:
     """SIGTERM and SIGINT leave a whole state and nothing beside it, with the exit code of the signal."""
     results = kill_syncs(
-        2,
+        1,
         seed=12,
         minutes=3,
         folder=tmp_path,
         chosen=[Situation(0, "duckdb", batches=True)],
-        sent=(signal.SIGTERM, signal.SIGINT),
+        sent=(sent,),
     )
-    assert results.signalled + results.not_reached == 2
+    assert results.signalled + results.not_reached == 1
     assert (results.differences, results.torn, results.left_behind) == ([], [], [])
 
 
