@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wandb_warehouse.api.pieces.matching import matches, sort_key
+from wandb_warehouse.api.pieces.matching import matches, ordered
 from wandb_warehouse.errors import OperationError
 
 VALUES = st.sampled_from([None, "", "a", "ab", "b", 0, 1, 2.5, -1])
@@ -60,9 +60,8 @@ def test_names_and_operators_that_are_not_known() -> None:
         matches({"size": {"$near": 1}}, {"size": 1})
 
 
-def test_sort_keys() -> None:
+def test_orders() -> None:
     """What has no value comes first ascending, and last descending."""
     things: list[dict[str, Any]] = [{"size": 2}, {"size": None}, {"size": 1}]
     for order, expected in (("+size", [None, 1, 2]), ("-size", [2, 1, None]), ("size", [None, 1, 2])):
-        key, descending = sort_key(order, things[0])
-        assert [each["size"] for each in sorted(things, key=key, reverse=descending)] == expected
+        assert [each["size"] for each in ordered(things, order, lambda each: each)] == expected

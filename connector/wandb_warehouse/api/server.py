@@ -13,7 +13,7 @@ from wandb_warehouse.client import Limits, WandbClient
 from wandb_warehouse.errors import FatalRemoteError
 from wandb_warehouse.settings import resolve_connection
 
-__all__ = ["save_file"]
+__all__ = ["save_file", "waited"]
 
 T = TypeVar("T")
 
@@ -45,13 +45,13 @@ def save_file(session: Session, place: tuple[str, str, str], name: str, target: 
         async with WandbClient(connection, limits=limits) as client:
             return await client.catalog.save_run_file(*place, name, target=target, most=most)
 
-    if _waited(download()) is None:
+    if waited(download()) is None:
         raise FatalRemoteError(
             f"W&B has no file {name} of run {'/'.join(place)}", mend="look whether the run still has it"
         )
 
 
-def _waited(work: Coroutine[Any, Any, T]) -> T:
+def waited(work: Coroutine[Any, Any, T]) -> T:
     """Run asynchronous work to its end, also where a loop runs already, as in a notebook."""
     with ThreadPoolExecutor(1, thread_name_prefix="wandb-warehouse") as thread:
         return thread.submit(asyncio.run, work).result()

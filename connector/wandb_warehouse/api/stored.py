@@ -9,6 +9,7 @@ from wandb_warehouse.errors import NotStoredError
 __all__ = [
     "SWEEP_FIELDS",
     "absent",
+    "count_of",
     "escaped",
     "project_attributes",
     "require_project",
@@ -32,6 +33,12 @@ def stored_projects(session: Session) -> list[dict[str, Any]]:
     """Give the rows of all projects, the oldest first."""
     found: list[dict[str, Any]] = session.once("projects", lambda: session.reader.rows("projects"))
     return found
+
+
+def count_of(session: Session, what: str) -> int:
+    """Give how many `runs`, `artifacts` or `edges` between them the warehouse has."""
+    sizes: dict[str, int] = session.once("sizes", lambda: session.reader.rows("sizes")[0])
+    return sizes[what]
 
 
 def require_project(session: Session, entity: str, project: str) -> None:

@@ -29,7 +29,7 @@ from wandb_warehouse.sync.options import LOGGED, SyncOptions
 from wandb_warehouse.sync.report import PhaseClock, SyncReport, SyncWatch, fill
 from wandb_warehouse.warehouse import Store, damage, open_store
 
-__all__ = ["abandon", "sync"]
+__all__ = ["abandon", "sync", "working_directory"]
 
 _UPKEEP_SHARE = 10
 """A round fetches for at least so many times the time that copying, proving and publishing took the last one."""
@@ -97,7 +97,7 @@ class _Rounds:
 
     def go(self, deadline: Deadline, report: SyncReport) -> bool:
         """Do one round; tell whether another one is due: something is left, time too, and this one came further."""
-        with _working_directory(self._store) as work:
+        with working_directory(self._store) as work:
             further = self._round(work, deadline.within(self._interval()), report)
         if not (further and self._counted.anything_left) or deadline.passed():
             return False
@@ -190,7 +190,7 @@ def _calm_collector() -> Iterator[None]:
 
 
 @contextmanager
-def _working_directory(store: Store) -> Iterator[Path]:
+def working_directory(store: Store) -> Iterator[Path]:
     """Make a fresh private directory on the file system of the warehouse, and drop it at the end.
 
     What a killed sync left behind is removed first: the lock is ours, so nobody works in it.

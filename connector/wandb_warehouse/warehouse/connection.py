@@ -26,7 +26,7 @@ from wandb_warehouse.warehouse.lake.reading import open_lake
 from wandb_warehouse.warehouse.lake.storage import find_lake, local_path
 from wandb_warehouse.warehouse.lending import lend_views
 
-__all__ = ["Answer", "open_hardened", "open_readonly", "reading", "run_query", "stream_query"]
+__all__ = ["Answer", "open_hardened", "open_readonly", "reading", "run_query", "stream_query", "unreadable"]
 
 
 def open_readonly(warehouse: Path | str) -> duckdb.DuckDBPyConnection:
@@ -53,12 +53,17 @@ def reading(warehouse: Path | str) -> Iterator[duckdb.DuckDBPyConnection]:
     try:
         yield connection
     except duckdb.Error as error:
-        what = f"{warehouse} cannot be read: {str(error).splitlines()[0]}"
-        raise damage(warehouse, error, reading=True) or StoreError(
-            what, mend="free memory or disk space, and run it again"
-        ) from error
+        raise unreadable(warehouse, error) from error
     finally:
         connection.close()
+
+
+def unreadable(warehouse: Path | str, error: duckdb.Error) -> StoreError:
+    """The error to raise for what DuckDB said of a statement of ours over a published warehouse."""
+    return damage(warehouse, error, reading=True) or StoreError(
+        f"{warehouse} cannot be read: {str(error).splitlines()[0]}",
+        mend="free memory or disk space, and run it again",
+    )
 
 
 def _open(warehouse: Path | str) -> tuple[duckdb.DuckDBPyConnection, list[str]]:

@@ -9,9 +9,7 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
-from wandb_warehouse.errors import StoreError
-from wandb_warehouse.warehouse.connection import open_readonly
-from wandb_warehouse.warehouse.instance import damage
+from wandb_warehouse.warehouse.connection import open_readonly, unreadable
 from wandb_warehouse.warehouse.lending import lend_views
 from wandb_warehouse.warehouse.proof import statement
 from wandb_warehouse.warehouse.status import records
@@ -85,7 +83,4 @@ class Reader:
             try:
                 yield self._connection
             except duckdb.Error as error:
-                raise damage(self.warehouse, error, reading=True) or StoreError(
-                    f"{self.warehouse} cannot be read: {str(error).splitlines()[0]}",
-                    mend="free memory or disk space, and run it again",
-                ) from error
+                raise unreadable(self.warehouse, error) from error

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from wandb_warehouse.api.artifacts.collection import ArtifactCollection, stored_collections
-from wandb_warehouse.api.pieces.matching import matches, sort_key
+from wandb_warehouse.api.pieces.matching import matches, ordered
 from wandb_warehouse.api.pieces.resumed import ResumedPages
 from wandb_warehouse.api.session import Session, time_text
 from wandb_warehouse.api.stored import absent, require_project
@@ -165,11 +165,7 @@ class ProjectArtifactCollections(ResumedPages[ArtifactCollection]):
     def _find(self) -> Sequence[dict[str, Any]]:
         require_project(self._session, self.entity, self.project)
         rows = stored_collections(self._session, self.entity, self.project, self.type_name)
-        rows = [row for row in rows if matches(self.filters, _fields(row))]
-        if self.order:
-            key, descending = sort_key(self.order, _fields(rows[0]) if rows else {})
-            rows.sort(key=lambda row: key(_fields(row)), reverse=descending)
-        return rows
+        return ordered([row for row in rows if matches(self.filters, _fields(row))], self.order, _fields)
 
     def _convert(self, row: dict[str, Any]) -> ArtifactCollection:
         return ArtifactCollection(

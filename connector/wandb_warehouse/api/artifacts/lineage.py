@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from wandb_warehouse.api.session import Session, plain
-from wandb_warehouse.api.stored import escaped
+from wandb_warehouse.api.stored import count_of, escaped
 from wandb_warehouse.arrow import escape
 
 __all__ = [
@@ -110,8 +110,7 @@ def runs_of_versions(session: Session, ids: Sequence[str] | None) -> Mapping[Any
 
 def few(session: Session, what: str) -> bool:
     """Tell whether all the warehouse has of something, `artifacts` or `edges`, is to be read at once."""
-    sizes: Mapping[str, int] = session.once("sizes", lambda: session.reader.rows("sizes")[0])
-    return sizes[what] <= _MANY
+    return count_of(session, what) <= _MANY
 
 
 def _by(rows: Iterable[Row], names: Sequence[str]) -> Mapping[Any, list[Row]]:

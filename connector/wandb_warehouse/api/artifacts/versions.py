@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from wandb_warehouse.api.artifacts.lineage import stored_versions
 from wandb_warehouse.api.artifacts.together import Together, run_versions
 from wandb_warehouse.api.artifacts.version import Artifact
-from wandb_warehouse.api.pieces.matching import matches, sort_key
+from wandb_warehouse.api.pieces.matching import matches, ordered
 from wandb_warehouse.api.pieces.paths import ArtifactPath
 from wandb_warehouse.api.pieces.resumed import ResumedPages
 from wandb_warehouse.api.session import Session, document, time_text
@@ -100,10 +100,7 @@ class Artifacts(ResumedPages[Artifact]):
             rows = [row for row in rows if row["state"] == "COMMITTED"]
         else:
             rows = [row for row in rows if matches(self.filters, _fields(row))]
-        if self.order and rows:
-            key, descending = sort_key(self.order, _fields(rows[0]))
-            rows.sort(key=lambda row: key(_fields(row)), reverse=descending)
-        return rows
+        return ordered(rows, self.order, _fields)
 
     def convert_objects(self) -> list[Artifact]:
         """Make the versions of the last page."""

@@ -6,13 +6,9 @@ as they are. A run that was deleted is looked for by its name, and marked as del
 it.
 """
 
-import asyncio
-import shutil
 import stat
-import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -22,10 +18,11 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
+from wandb_warehouse.api.server import waited
 from wandb_warehouse.api.session import Session
 from wandb_warehouse.arrow import Numbers, parse_time
 from wandb_warehouse.client import WandbClient
-from wandb_warehouse.errors import BusyError, FatalRemoteError, PartialError, StoreError, WarehouseError
+from wandb_warehouse.errors import BusyError, FatalRemoteError, PartialError, WarehouseError
 from wandb_warehouse.schema import TABLES
 from wandb_warehouse.settings import resolve_connection
 from wandb_warehouse.warehouse import RunKey, insert_rows, open_store
@@ -161,12 +158,12 @@ def _bury(options: "SyncOptions", key: RunKey) -> None:
     """Mark a run as deleted, once W&B shows its project without it; its rows stay, as after any sync."""
     from wandb_warehouse.sync import Held, SyncReport
     from wandb_warehouse.sync.held import cursors_to_json
+    from wandb_warehouse.sync.orchestration import working_directory
 
-    with ThreadPoolExecutor(1) as thread:  # a notebook's own thread has its event loop already
-        page = thread.submit(lambda: asyncio.run(_look(options.connection, key))).result()
+    page = waited(_look(options.connection, key))
     entity, project, _ = key
     store = open_store(options.warehouse, mode=options.mode)
-    with store.lock(), _working_directory(store.work_prefix) as work:
+    with store.lock(), working_directory(store) as work:
         store.mend(work)
         held = Held.read(options.warehouse)
         if key not in held.runs:
@@ -225,17 +222,3 @@ def _owing(held: "Held", entity: str, project: str) -> dict[tuple[str, str], dic
         if name in TABLES and not TABLES[name].per_run:
             ids.add("*")
     return owed
-
-
-@contextmanager
-def _working_directory(prefix: Path) -> Iterator[Path]:
-    try:
-        work = Path(tempfile.mkdtemp(prefix=prefix.name, dir=prefix.parent))
-    except OSError as error:
-        raise StoreError(
-            f"cannot work in {prefix.parent}: {error.strerror}", mend="mend the permissions of the directory"
-        ) from error
-    try:
-        yield work
-    finally:
-        shutil.rmtree(work, ignore_errors=True)

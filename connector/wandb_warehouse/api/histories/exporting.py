@@ -3,7 +3,7 @@
 import json
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -17,7 +17,7 @@ from wandb_warehouse.errors import IncompleteRunHistoryError, StoreError
 if TYPE_CHECKING:
     from wandb_warehouse.api.runs.attributes import RunAttributes
 
-__all__ = ["DownloadHistoryResult", "download_history", "json_text"]
+__all__ = ["DownloadHistoryResult", "download_history"]
 
 
 @dataclass(frozen=True)
@@ -33,11 +33,6 @@ class DownloadHistoryResult:
     """Whether the run was still going on when it was synced last, so that rows may be missing."""
     errors: dict[Path, str] | None = field(default=None)
     """Files that could not be written, and why: none, such an error is raised."""
-
-
-def json_text(value: Any) -> str:
-    """Give a value as JSON text in Python's own form, as the official client does."""
-    return json.dumps(value)
 
 
 def download_history(run: "RunAttributes", folder: Path | str, *, whole: bool) -> DownloadHistoryResult:
@@ -95,7 +90,7 @@ def _as(found: pa.Table, wanted: pa.Field, count: int) -> pa.Array:
     column = found[wanted.name].combine_chunks()
     if column.type == wanted.type:
         return column
-    return pa.array([None if each is None else json_text(each) for each in column.to_pylist()], pa.string())
+    return pa.array([None if each is None else json.dumps(each) for each in column.to_pylist()], pa.string())
 
 
 def _schema(run: "RunAttributes") -> pa.Schema:

@@ -103,15 +103,11 @@ class Histories:
     def dicts(self) -> list[dict[str, Any]]:
         """Give each row as a dict of the metrics it has, keys sorted."""
         count = len(self)
-        if all(len(column) == count for column in self.columns):
+        if self.columns and all(len(column) == count for column in self.columns):
             names = [column.name for column in self.columns]
             values = zip(*(column.values() for column in self.columns), strict=True)
             # As nearly all histories are: no row lacks anything.
-            return (
-                [dict(zip(names, row, strict=True)) for row in values]
-                if names
-                else [{} for _ in range(count)]
-            )
+            return [dict(zip(names, row, strict=True)) for row in values]
         rows: list[dict[str, Any]] = [{} for _ in range(count)]
         for column in self.columns:
             for row, value in zip(column.places(), column.values(), strict=True):
@@ -196,11 +192,7 @@ def _rows(
     keys = [escape(key) for key in ask.logged] if ask.keys else []
     if len(runs) == 1 and _values(known.get(asked["runs"][0]), keys) <= _FEW:
         values = {"run": asked["runs"][0], "keys": keys, **place, "low": asked["low"], "high": asked["high"]}
-        if keys:
-            points = session.reader.table("history_points_of", values, source=source)
-        else:
-            del values["keys"]
-            points = session.reader.table("history_points", values, source=source)
+        points = session.reader.table("history_points", values, source=source)
         if (rows := rows_of_points(points, asked["samples"], len(keys))) is not None:
             return rows
     asked["keys"] = keys

@@ -2,11 +2,13 @@
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 from wandb_warehouse.errors import OperationError
 
-__all__ = ["matches", "sort_key"]
+__all__ = ["matches", "ordered"]
+
+Row = TypeVar("Row")
 
 _ORDERED: Mapping[str, Callable[[Any, Any], bool]] = {
     "$gt": lambda value, other: value > other,
@@ -33,19 +35,23 @@ def matches(filters: Mapping[str, Any] | None, fields: Mapping[str, Any]) -> boo
     return all(_holds(key, wanted, fields) for key, wanted in (filters or {}).items())
 
 
-def sort_key(order: str, fields: Mapping[str, Any]) -> tuple[Callable[[Mapping[str, Any]], Any], bool]:
-    """Give what to sort objects by for an order as `+createdAt`, and whether to reverse: `-` does.
+def ordered(
+    rows: Sequence[Row], order: str | None, fields: Callable[[Row], Mapping[str, Any]]
+) -> Sequence[Row]:
+    """Give rows in an order as `+createdAt` (`-` descends); as they are where there is none.
 
     Raises:
-        OperationError: no object has such a field.
+        OperationError: the rows have no such field.
     """
-    name = _field(order.lstrip("+-"), fields)
+    if not order or not rows:
+        return rows
+    name = _field(order.lstrip("+-"), fields(rows[0]))
 
-    def key(each: Mapping[str, Any]) -> tuple[bool, Any]:
-        value = each[name]
+    def key(row: Row) -> tuple[bool, Any]:
+        value = fields(row)[name]
         return value is not None, value if value is not None else 0
 
-    return key, order.startswith("-")
+    return sorted(rows, key=key, reverse=order.startswith("-"))
 
 
 def _holds(key: str, wanted: Any, fields: Mapping[str, Any]) -> bool:

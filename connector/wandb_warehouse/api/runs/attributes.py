@@ -1,5 +1,6 @@
 """The part of `Run` that says what it is: names, state, config, summary, metadata, sweep."""
 
+import json
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -7,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from wandb_warehouse.api.changes.changing import Changing
-from wandb_warehouse.api.histories import exporting
 from wandb_warehouse.api.histories.ahead import Ahead
 from wandb_warehouse.api.pieces.attributes import Attrs
 from wandb_warehouse.api.runs.rows import documents_of, look_up, parsed
@@ -172,7 +172,7 @@ class RunAttributes(Changing, Attrs):
     def json_config(self) -> str:
         """Config as JSON text in the form W&B stores: each entry an object of `value` and `desc`."""
         entries = {key: value for key, value in self.rawconfig.items() if key == "_wandb"} | self.config
-        return exporting.json_text({key: {"value": value, "desc": None} for key, value in entries.items()})
+        return json.dumps({key: {"value": value, "desc": None} for key, value in entries.items()})
 
     @property
     def summary(self) -> Summary:

@@ -11,6 +11,7 @@ from typing import Any
 import pyarrow as pa
 
 from wandb_warehouse.api.session import Session, document, plain, time_text
+from wandb_warehouse.api.stored import count_of
 from wandb_warehouse.arrow import escape, unescape
 from wandb_warehouse.warehouse import columns
 
@@ -55,8 +56,7 @@ class _Stored:
 
 def _all(session: Session, entity: str, project: str) -> _Stored | None:
     """Give all runs of a small project; None for another one."""
-    count = session.once("sizes", lambda: session.reader.rows("sizes")[0])["runs"]
-    if count > _FEW:
+    if count_of(session, "runs") > _FEW:
         return None
 
     def read() -> _Stored:
