@@ -19,9 +19,9 @@ from hypothesis import strategies as st
 from api.runs_place import Place, rows_of
 from support import options
 from wandb_warehouse import Api
-from wandb_warehouse.api.histories import rows as of_histories
+from wandb_warehouse.api.histories import reading
+from wandb_warehouse.api.histories.holding import IncompleteHistoryWarning
 from wandb_warehouse.api.histories.points import sampled_places
-from wandb_warehouse.api.histories.rows import IncompleteHistoryWarning
 from wandb_warehouse.errors import IncompleteRunHistoryError
 from wandb_warehouse.sandbox import Sandbox
 from wandb_warehouse.sync import sync
@@ -104,7 +104,7 @@ def test_many_runs_and_one_give_the_same(
         assert rows == by_run[run.id]
         assert alone.history(pandas=False, **ask) == run.history(pandas=False, **ask)
         with monkeypatch.context() as patch:
-            patch.setattr(of_histories, "_FEW", -1)
+            patch.setattr(reading, "FEW", -1)
             assert place.api().run(f"e/p/{run.id}").history(pandas=False, **ask) == alone.history(
                 pandas=False, **ask
             )
@@ -253,7 +253,7 @@ def _told(value: Any) -> str:
 
 def test_reading_ahead_is_bounded(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     """However many values may be read ahead, each run gets its own rows, in any order of asking."""
-    monkeypatch.setattr("wandb_warehouse.api.histories.ahead._VALUES_AHEAD", 60)
+    monkeypatch.setattr("wandb_warehouse.api.histories.ahead.FEW", 60)
     runs = place.api().runs("e/p")[:]
     random.Random(7).shuffle(runs)
     for run in runs:

@@ -14,7 +14,7 @@ server      what only the server has
 from wandb_warehouse.api.api import Api
 from wandb_warehouse.api.artifacts.collections import ArtifactCollection, ArtifactType
 from wandb_warehouse.api.artifacts.versions import Artifact, Artifacts, RunArtifacts
-from wandb_warehouse.api.histories.rows import IncompleteHistoryWarning
+from wandb_warehouse.api.histories.holding import IncompleteHistoryWarning
 from wandb_warehouse.api.histories.scanning import HistoryScan
 from wandb_warehouse.api.projects import Project, Projects
 from wandb_warehouse.api.runs.files import File, Files

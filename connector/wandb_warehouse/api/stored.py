@@ -36,7 +36,7 @@ def stored_projects(session: Session) -> list[dict[str, Any]]:
 
 
 def count_of(session: Session, what: str) -> int:
-    """Give how many `runs`, `artifacts` or `edges` between them the warehouse has."""
+    """Give how many `artifacts` the warehouse has, or `edges` between them and runs."""
     sizes: dict[str, int] = session.once("sizes", lambda: session.reader.rows("sizes")[0])
     return sizes[what]
 

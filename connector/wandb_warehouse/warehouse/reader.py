@@ -29,7 +29,7 @@ class Reader:
     def __init__(self, warehouse: Path | str) -> None:
         self.warehouse = warehouse
         self._connection: duckdb.DuckDBPyConnection | None = None
-        self._lent: set[str] = set()
+        self._there: dict[str, bool] = {}
         self._lock = RLock()
 
     def table(self, name: str, values: Mapping[str, Any] | None = None, **identifiers: str) -> pa.Table:
@@ -59,13 +59,26 @@ class Reader:
         Args:
             sql: the statement.
             values: what its parameters stand for.
-            views: views of ours that it reads, which an older warehouse may not have.
+            views: views of ours that it may read, which an older warehouse may not have.
         """
+        missing = [view for view in views if view in sql and not self.has(view)]
         with self._reading() as connection:
-            if missing := set(views) - self._lent:
+            if missing:
                 lend_views(connection, missing)
-                self._lent |= missing
+                self._there.update(dict.fromkeys(missing, True))
             return connection.sql(sql, params=dict(values or {})).to_arrow_table()
+
+    def has(self, table: str) -> bool:
+        """Tell whether there is a table or a view of this name; errors as `table`."""
+        if table not in self._there:
+            with self._reading() as connection:
+                try:
+                    connection.table(table)
+                except duckdb.CatalogException:
+                    self._there[table] = False
+                else:
+                    self._there[table] = True
+        return self._there[table]
 
     def renew(self) -> None:
         """Answer from the state that is published now, from the next question on."""
@@ -73,7 +86,7 @@ class Reader:
             if self._connection is not None:
                 self._connection.close()
                 self._connection = None
-                self._lent.clear()
+                self._there.clear()
 
     @contextmanager
     def _reading(self) -> Iterator[duckdb.DuckDBPyConnection]:

@@ -2,23 +2,23 @@
 
 from collections.abc import Sequence
 
-from wandb_warehouse.api.histories.rows import Ask, Histories, holdings, read_histories
+from wandb_warehouse.api.histories.ask import Ask
+from wandb_warehouse.api.histories.holding import holdings
+from wandb_warehouse.api.histories.reading import FEW, read_each, values_read
+from wandb_warehouse.api.histories.rows import Histories
 from wandb_warehouse.api.session import Session
-from wandb_warehouse.arrow import escape
 
 __all__ = ["SHORT", "Ahead"]
 
-SHORT = 5_000
+SHORT = 100_000
 """Values of a history that is scanned with those of other runs."""
-
-_VALUES_AHEAD = 500_000
-"""About how many values are read before somebody asks for them."""
 
 
 class Ahead:
     """The histories of runs that were listed together.
 
-    A first question is answered for its run alone; the same one about another run, for that run and those after it.
+    A first question is answered for its run alone; the same one about another run, of this list or of a later one of
+    the same project, for that run and those after it.
 
     Args:
         session: what the objects of an `Api` share.
@@ -40,30 +40,27 @@ class Ahead:
         asked = (self._session.generation, ask)
         if asked != self._asked:
             self._asked, self._found = asked, {}
-            return self._read([run], ask)
         if run not in self._found:
-            following = self._following(run, ask)
-            parts = self._read(following, ask).split(len(following))
+            following = self._following(run, ask) if self._is_repeated(run, ask) else [run]
+            parts = read_each(self._session, self._entity, self._project, following, ask)
             self._found = dict(zip(following, parts, strict=True))
         return self._found.pop(run)
 
-    def _read(self, runs: Sequence[str], ask: Ask) -> Histories:
-        return read_histories(self._session, self._entity, self._project, runs, ask)
+    def _is_repeated(self, run: str, ask: Ask) -> bool:
+        """Whether the question was asked about another run before."""
+        first: dict[Ask, str] = self._session.once(("asked", self._entity, self._project), dict)
+        return first.setdefault(ask, run) != run
 
     def _following(self, run: str, ask: Ask) -> list[str]:
         """The run and those after it, as many as the values read ahead may be."""
         if ask.stream != "default":
             return [run]
         known = holdings(self._session, self._entity, self._project)
-        chosen, values = [run], 0.0
+        chosen = [run]
+        values = values_read(known, chosen, ask)
         for other in self._runs[self._runs.index(run) + 1 :]:
-            if held := known.get(escape(other)):
-                if ask.samples is None and held.values > SHORT:
-                    break
-                rows = max(held.stored_rows, held.expected_rows, 1)
-                each = len(ask.logged) if ask.keys else held.values / rows
-                values += (rows if ask.samples is None else min(rows, ask.samples)) * each
-            if values > _VALUES_AHEAD:
+            values += values_read(known, [other], ask)
+            if values > FEW:
                 break
             chosen.append(other)
         return chosen

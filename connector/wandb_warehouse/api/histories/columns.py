@@ -9,10 +9,18 @@ import pyarrow.compute as pc
 
 from wandb_warehouse.arrow import restore
 
-__all__ = ["Column"]
+__all__ = ["NUMBERS", "Column", "whole_numbers"]
 
 _LARGEST = 2.0**63
 """Whole numbers from here on have no 64-bit integer."""
+NUMBERS = frozenset({"number"})
+"""The kinds of a metric that has numbers alone."""
+
+
+def whole_numbers(values: pa.Array) -> pa.Array:
+    """Tell which numbers a 64-bit integer holds; NaN and infinities are none, nor is null."""
+    whole = pc.and_(pc.equal(pc.floor(values), values), pc.less(pc.abs(values), _LARGEST))
+    return pc.fill_null(whole, pa.scalar(value=False)) if whole.null_count else whole
 
 
 @dataclass(frozen=True)
@@ -27,6 +35,8 @@ class Column:
     type: pa.Array
     value: pa.Array
     text: pa.Array
+    wholes: int | None = None
+    """How many values are whole numbers that a 64-bit integer holds, where that is known."""
 
     @classmethod
     def of(cls, name: str, stored: pa.Table) -> "Column":
@@ -41,16 +51,15 @@ class Column:
     @property
     def is_number(self) -> bool:
         """Whether all values are numbers that a double holds exactly."""
-        return self.types == {"number"} and self.text.null_count == len(self)
+        return self.types == NUMBERS and self.text.null_count == len(self)
 
     @property
     def is_whole(self) -> bool:
         """Whether all values are whole numbers that a 64-bit integer holds."""
-        return self.is_number and bool(pc.all(self._whole()).as_py())
+        return self.is_number and self._count_wholes() == len(self)
 
-    def _whole(self) -> pa.Array:
-        """Which values a 64-bit integer holds; NaN and infinities are none."""
-        return pc.and_(pc.equal(pc.floor(self.value), self.value), pc.less(pc.abs(self.value), _LARGEST))
+    def _count_wholes(self) -> int:
+        return int(whole_numbers(self.value).true_count) if self.wholes is None else self.wholes
 
     def part(self, low: int, high: int) -> "Column | None":
         """Give the values in rows from `low` to before `high`, which count from 0; None where there is none."""
@@ -72,11 +81,14 @@ class Column:
     def values(self) -> list[Any]:
         """Values as they were logged; a whole number is an int, as long as 64 bits hold it."""
         if self.is_number:
-            whole = self._whole().true_count
-            if whole == len(self):
+            wholes = self._count_wholes()
+            if wholes == len(self):
                 return _plain(self.value.cast(pa.int64()), "q")
             numbers = _plain(self.value, "d")
-            return [_number(number) for number in numbers] if whole else numbers
+            if wholes:
+                for place in pc.indices_nonzero(whole_numbers(self.value)).to_pylist():
+                    numbers[place] = int(numbers[place])
+            return numbers
         if self.types == {"bool"}:
             return [number == 1 for number in _plain(self.value, "d")]
         stored = zip(self.type.to_pylist(), self.value.to_pylist(), self.text.to_pylist(), strict=True)

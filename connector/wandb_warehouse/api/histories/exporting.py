@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from wandb_warehouse.api.histories.frames import arrow_table
-from wandb_warehouse.api.histories.rows import holdings
+from wandb_warehouse.api.histories.holding import holdings
 from wandb_warehouse.api.histories.scanning import windows
 from wandb_warehouse.arrow import escape, unescape
 from wandb_warehouse.errors import IncompleteRunHistoryError, StoreError

@@ -1,12 +1,71 @@
-"""One run's history out of its values: rows are put together and sampled here, which a short history is quickest with.
+"""Rows of histories out of single values: put together and sampled here, which short histories are quickest with.
 
-It gives what the statement `history_rows` gives, which does for many runs, or a long history, what is done here.
+It gives what the statement `history_rows` gives, which does for any number of values what is done here in memory.
 """
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from itertools import pairwise
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-__all__ = ["rows_of_points", "sampled_places"]
+from wandb_warehouse.api.histories.ask import STEP, Ask
+from wandb_warehouse.api.histories.columns import NUMBERS, Column, whole_numbers
+from wandb_warehouse.api.histories.rows import NO_ROWS, Histories
+
+__all__ = ["Points", "rows_of_points", "sampled_places"]
+
+_BY_KEY = [("key", "ascending"), ("run", "ascending"), ("step", "ascending")]
+
+
+@dataclass(frozen=True)
+class Points:
+    """Values of the histories of some runs."""
+
+    values: pa.Table
+    """One row a value, in any order: run, key, step, seq, type, value, value_json; the first two are numbers."""
+    runs: Sequence[int]
+    """Numbers of the runs that were asked for, in their order."""
+    names: Mapping[int, str]
+    """What the numbers of keys stand for."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Segment:
+    """The values of one metric in one run, by step: rows of the table that follow one another."""
+
+    key: int
+    start: int
+    length: int
+    wholes: int | None
+    """How many of them are whole numbers; None where not all are plain numbers."""
+
+
+def rows_of_points(points: Points, ask: Ask) -> list[Histories] | None:
+    """Give the rows of each run that was asked for.
+
+    Args:
+        points: the values that the question is about.
+        ask: the question.
+
+    Returns:
+        Rows by run; None where a step of one has several rows: SQL puts those together.
+    """
+    values = points.values.combine_chunks()
+    if len(values) and pc.max(values["seq"]).as_py():
+        return None
+    if not len(values):
+        return [NO_ROWS for _ in points.runs]
+    metrics = _metrics(values)
+    if not _is_sorted(values, metrics):
+        values = values.sort_by(_BY_KEY).combine_chunks()
+        metrics = _metrics(values)
+    segments = _segments(values, metrics)
+    stored = _Stored(values, points.names, ask)
+    return [stored.rows(segments.get(run, ())) for run in points.runs]
 
 
 def sampled_places(total: int, samples: int) -> list[int]:
@@ -22,52 +81,136 @@ def sampled_places(total: int, samples: int) -> list[int]:
     return [-(-place * (total - 1) // (samples - 1)) for place in range(samples)]
 
 
-def rows_of_points(points: pa.Table, samples: int, needed: int) -> pa.Table | None:
-    """Give one run's rows by key, one line a value; a line without a key begins a row, its value is the step.
+@lru_cache(maxsize=64)
+def _places(total: int, samples: int) -> pa.Array:
+    return pa.array(sampled_places(total, samples), pa.int64())
 
-    Args:
-        points: the run's values: key, step, seq, type, value, value_json.
-        samples: rows at most.
-        needed: values that a row must have.
 
-    Returns:
-        Columns row, run, key, type, value, value_json; None where a step has several rows: SQL puts those together.
-    """
-    points = points.combine_chunks()
-    if len(points) and pc.max(points["seq"]).as_py():
+@lru_cache(maxsize=8)
+def _all_places(total: int) -> pa.Array:
+    return pa.array(range(total), pa.int64())
+
+
+def _metrics(values: pa.Table) -> pa.RunEndEncodedArray:
+    """Metrics of runs, one number for both, as they follow one another."""
+    runs, keys = (values[name].combine_chunks().cast(pa.int64()) for name in ("run", "key"))
+    return pc.run_end_encode(pc.add(pc.multiply(keys, pc.add(pc.max(runs), 1)), runs))
+
+
+def _is_sorted(values: pa.Table, metrics: pa.RunEndEncodedArray) -> bool:
+    """Whether each metric of a run stands in one place, its values by step: as a warehouse stores them."""
+    steps = values["step"].combine_chunks()
+    if len(pc.unique(metrics.values)) < len(metrics.values):
+        return False
+    falls = pc.less_equal(steps.slice(1), steps.slice(0, len(steps) - 1)).true_count
+    starts = metrics.run_ends.slice(0, len(metrics.run_ends) - 1)
+    before = steps.take(pc.subtract(starts, 1))
+    return bool(falls == pc.less_equal(steps.take(starts), before).true_count)
+
+
+def _segments(values: pa.Table, metrics: pa.RunEndEncodedArray) -> Mapping[int, list[_Segment]]:
+    """Give the segments of each run, of values that are sorted."""
+    found = defaultdict[int, list[_Segment]](list)
+    ends = metrics.run_ends
+    starts = pa.concat_arrays([pa.array([0], ends.type), ends.slice(0, len(ends) - 1)])
+    columns = [values[name].combine_chunks().take(starts).to_pylist() for name in ("run", "key")]
+    bounds = zip(starts.to_pylist(), ends.to_pylist(), strict=True)
+    for run, key, (start, end), wholes in zip(*columns, bounds, _wholes(values, ends), strict=True):
+        found[run].append(_Segment(key, start, end - start, wholes))
+    return found
+
+
+def _wholes(values: pa.Table, ends: pa.Array) -> Iterator[int | None]:
+    """How many whole numbers there are in each segment; None for all where some values are no plain numbers."""
+    plain = values["value_json"].null_count == len(values)
+    if not plain or pc.unique(values["type"].combine_chunks()).to_pylist() != ["number"]:
+        yield from [None] * len(ends)
+        return
+    wholes = whole_numbers(values["value"].combine_chunks())
+    counted = pc.cumulative_sum(wholes.cast(pa.int64())).take(pc.subtract(ends, 1)).to_pylist()
+    for before, until in pairwise([0, *counted]):
+        yield until - before
+
+
+class _Stored:
+    """Values by metric, run and step, of which runs are put together one after the other."""
+
+    def __init__(self, values: pa.Table, names: Mapping[int, str], ask: Ask) -> None:
+        self._columns = [values[name].combine_chunks() for name in ("type", "value", "value_json")]
+        self._steps = values["step"].combine_chunks()
+        self._names = names
+        self._ask = ask
+        self._needed = len(ask.logged) if ask.keys else 0
+
+    def rows(self, segments: Sequence[_Segment]) -> Histories:
+        """Put the rows of one run together."""
+        if not segments or len(segments) < self._needed:
+            return NO_ROWS
+        axis, places = self._axis(segments)
+        total, ask = len(axis), self._ask
+        chosen = None
+        if ask.samples is not None and total > ask.samples:
+            chosen = _places(total, ask.samples)
+            axis = axis.take(chosen)
+        columns = []
+        if not ask.keys or ask.logged:  # else the step alone was asked for
+            columns = [
+                column
+                for segment, rows in zip(segments, places, strict=True)
+                if (column := self._column(segment, rows, chosen, total)) is not None
+            ]
+        if ask.with_step and (column := _step_column(axis)) is not None:
+            columns.append(column)
+        columns.sort(key=lambda column: column.name)
+        return Histories(pa.repeat(0, len(axis)), tuple(columns))
+
+    def _axis(self, segments: Sequence[_Segment]) -> tuple[pa.Array, list[pa.Array | None]]:
+        """Steps of the rows, and the row of each value of the segments: None where every row has one."""
+        own = [self._steps.slice(segment.start, segment.length) for segment in segments]
+        axis = max(own, key=len)
+        others = [steps for steps in own if steps is not axis and not steps.equals(axis)]
+        if others and self._needed:
+            for steps in others:
+                axis = axis.filter(pc.is_in(axis, value_set=steps))
+        elif others and not all(pc.all(pc.is_in(steps, value_set=axis)).as_py() for steps in others):
+            axis = pc.unique(pa.concat_arrays(own))
+            axis = axis.take(pc.sort_indices(axis))
+        return axis, [None if steps.equals(axis) else pc.index_in(steps, value_set=axis) for steps in own]
+
+    def _column(
+        self, segment: _Segment, rows: pa.Array | None, chosen: pa.Array | None, total: int
+    ) -> Column | None:
+        """The values of a segment that are in the chosen rows; None where there is none."""
+        parts = [each.slice(segment.start, segment.length) for each in self._columns]
+        wholes = segment.wholes
+        if rows is None:
+            if chosen is not None:
+                parts = [each.take(chosen) for each in parts]
+            rows = _all_places(total if chosen is None else len(chosen))
+        else:
+            if chosen is not None:
+                rows = pc.index_in(rows.cast(pa.int64()), value_set=chosen)
+            if rows.null_count:
+                kept = pc.is_valid(rows)
+                rows, parts = rows.filter(kept), [each.filter(kept) for each in parts]
+            rows = rows.cast(pa.int64())
+        if not len(rows):
+            return None
+        if wholes is not None and len(rows) < segment.length:
+            wholes = {0: 0, segment.length: len(rows)}.get(wholes)
+        kind, value, text = parts
+        types = NUMBERS if segment.wholes is not None else frozenset(pc.unique(kind).to_pylist())
+        return Column(self._names[segment.key], rows, types, kind, value, text, wholes)
+
+
+def _step_column(axis: pa.Array) -> Column | None:
+    """The steps of rows as a metric of those that have one: a row without a step comes first, with a negative one."""
+    rows = _all_places(len(axis))
+    if len(axis) and axis[0].as_py() < 0:
+        kept = pc.greater_equal(axis, 0)
+        axis, rows = axis.filter(kept), rows.filter(kept)
+    if not len(axis):
         return None
-    counts = points["step"].value_counts()
-    steps, values = counts.field("values"), counts.field("counts")
-    if needed > 1:
-        steps = steps.filter(pc.greater_equal(values, needed))
-    steps = steps.take(pc.sort_indices(steps))
-    if len(steps) > samples:
-        steps = steps.take(pa.array(sampled_places(len(steps), samples), pa.int64()))
-    rows = pc.index_in(points["step"], value_set=steps)
-    if rows.null_count:
-        kept = pc.is_valid(rows)
-        points, rows = points.filter(kept), rows.filter(kept)
-    count, nothing = len(steps), pa.nulls(len(steps), pa.string())
-    begun = [pa.array(range(count), pa.int64()), pa.repeat(0, count), nothing, pa.repeat("number", count)]
-    begun += [steps.cast(pa.float64()), nothing]
-    found = [rows.cast(pa.int64()), pa.repeat(0, len(points))]
-    found += [points[name] for name in ("key", "type", "value", "value_json")]
-    names = ["row", "run", "key", "type", "value", "value_json"]
-    by_key = _in_order(pa.Table.from_arrays(found, names))
-    return pa.concat_tables([pa.Table.from_arrays(begun, schema=by_key.schema), by_key])
-
-
-def _in_order(table: pa.Table) -> pa.Table:
-    """Rows by key and row; a warehouse has them so already, as a rule, but for the order of the keys."""
-    keys = pc.run_end_encode(table["key"].combine_chunks()) if len(table) else None
-    if keys is not None and len(pc.unique(keys.values)) == len(keys.values):
-        row = table["row"].combine_chunks()
-        falls = pc.less(row.slice(1), row.slice(0, len(row) - 1))
-        ends = keys.run_ends.cast(pa.int64())
-        # A row may be less than the one before it where a key begins, and nowhere else.
-        if (
-            pc.is_in(pc.add(pc.indices_nonzero(falls), 1).cast(pa.int64()), value_set=ends).true_count
-            == falls.true_count
-        ):
-            return table
-    return table.sort_by([("key", "ascending"), ("row", "ascending")])
+    count = len(axis)
+    nothing = pa.nulls(count, pa.string())
+    return Column(STEP, rows, NUMBERS, nothing, axis.cast(pa.float64()), nothing, count)

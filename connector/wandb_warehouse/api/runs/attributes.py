@@ -10,7 +10,7 @@ from urllib.parse import quote
 from wandb_warehouse.api.changes.changing import Changing
 from wandb_warehouse.api.histories.ahead import Ahead
 from wandb_warehouse.api.pieces.attributes import Attrs
-from wandb_warehouse.api.runs.rows import documents_of, look_up, parsed
+from wandb_warehouse.api.runs.rows import DOCUMENTS, documents_of, look_up, parsed
 from wandb_warehouse.api.runs.summary import Summary
 from wandb_warehouse.api.session import Session, document
 from wandb_warehouse.api.users import User
@@ -21,8 +21,6 @@ if TYPE_CHECKING:
     from wandb_warehouse.api.sweeps import Sweep
 
 __all__ = ["RunAttributes"]
-
-_DOCUMENTS = frozenset({"config", "rawconfig", "summaryMetrics", "systemMetrics", "historyKeys"})
 
 
 class RunAttributes(Changing, Attrs):
@@ -79,23 +77,26 @@ class RunAttributes(Changing, Attrs):
         """Read config, summary, system metrics and history keys, and give all that W&B's API tells of the run."""
         if force:
             self.load(force=True)
-        self._load_documents()
+        for name in DOCUMENTS:
+            self._document(name)
         return self._attrs
 
-    def _load_documents(self) -> None:
-        """Read the documents of this run, and of those listed with it: one question for a page of runs."""
-        if "config" in self._attrs:
-            return
-        if self._texts is None:
-            wanting = {run.id: run for run in self._beside if run._texts is None}
-            found = documents_of(self._session, self.entity, self.project, list(wanting))
-            for run_id, texts in found.items():
-                wanting[run_id]._texts = texts
-        self._attrs |= parsed(self._texts or {})
+    def _document(self, name: str) -> Any:
+        """A document by W&B's name; the texts are read with those of the runs listed with it, by one question."""
+        if name not in self._attrs:
+            if self._texts is None:
+                wanting = {run.id: run for run in self._beside if run._texts is None}
+                found = documents_of(self._session, self.entity, self.project, list(wanting))
+                for run_id, texts in found.items():
+                    wanting[run_id]._texts = texts
+            self._attrs[name] = parsed(self._texts or {}, name)
+        return self._attrs[name]
 
     def __getattr__(self, name: str) -> Any:
-        if not name.startswith("_") and {name, self.snake_to_camel(name)} & _DOCUMENTS:
-            self._load_documents()
+        if not name.startswith("_"):
+            for known in (self.snake_to_camel(name), name):
+                if known in DOCUMENTS:
+                    return self._document(known)
         return super().__getattr__(name)
 
     @property
@@ -159,14 +160,12 @@ class RunAttributes(Changing, Attrs):
     @property
     def config(self) -> dict[str, Any]:
         """Config as the writer set it, nested, without W&B's own entries; changes reach W&B by `update`."""
-        self._load_documents()
-        return self._attrs["config"]  # type: ignore[no-any-return]
+        return self._document("config")  # type: ignore[no-any-return]
 
     @property
     def rawconfig(self) -> dict[str, Any]:
         """Config with W&B's own entries (`_wandb`)."""
-        self._load_documents()
-        return self._attrs["rawconfig"]  # type: ignore[no-any-return]
+        return self._document("rawconfig")  # type: ignore[no-any-return]
 
     @property
     def json_config(self) -> str:
@@ -184,14 +183,12 @@ class RunAttributes(Changing, Attrs):
     @property
     def summary_metrics(self) -> dict[str, Any]:
         """Summary metrics as a plain dict."""
-        self._load_documents()
-        return self._attrs["summaryMetrics"]  # type: ignore[no-any-return]
+        return self._document("summaryMetrics")  # type: ignore[no-any-return]
 
     @property
     def system_metrics(self) -> dict[str, Any]:
         """The last sample of the system metrics, by W&B's names as `system.cpu`."""
-        self._load_documents()
-        return self._attrs["systemMetrics"]  # type: ignore[no-any-return]
+        return self._document("systemMetrics")  # type: ignore[no-any-return]
 
     @property
     def metadata(self) -> dict[str, Any] | None:

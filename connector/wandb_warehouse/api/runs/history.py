@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from wandb_warehouse.api.histories import exporting, scanning
+from wandb_warehouse.api.histories.ask import Ask
 from wandb_warehouse.api.histories.frames import pandas_frame
-from wandb_warehouse.api.histories.rows import Ask
 from wandb_warehouse.api.runs.attributes import RunAttributes
 
 if TYPE_CHECKING:

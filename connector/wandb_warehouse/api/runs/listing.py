@@ -4,8 +4,10 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 from wandb_warehouse.api.histories.ahead import Ahead
+from wandb_warehouse.api.histories.ask import Ask
 from wandb_warehouse.api.histories.frames import arrow_table, pandas_frame, polars_frame
-from wandb_warehouse.api.histories.rows import Ask, Histories, read_histories
+from wandb_warehouse.api.histories.reading import read_histories
+from wandb_warehouse.api.histories.rows import Histories
 from wandb_warehouse.api.pieces.pages import Pages
 from wandb_warehouse.api.runs.history import fit
 from wandb_warehouse.api.runs.rows import light_rows

@@ -11,15 +11,23 @@ from typing import Any
 import pyarrow as pa
 
 from wandb_warehouse.api.session import Session, document, plain, time_text
-from wandb_warehouse.api.stored import count_of
+from wandb_warehouse.api.stored import project_attributes
 from wandb_warehouse.arrow import escape, unescape
 from wandb_warehouse.warehouse import columns
 
-__all__ = ["documents_of", "light_rows", "look_up", "parsed"]
+__all__ = ["DOCUMENTS", "documents_of", "light_rows", "look_up", "parsed"]
 
 _FEW = 1_000
-"""Runs of a warehouse that are read at once."""
-_DOCUMENTS = ["config", "raw_config", "summary", "system_metrics", "history_keys"]
+"""Runs of a project that are read at once."""
+DOCUMENTS = {
+    "config": "config",
+    "rawconfig": "raw_config",
+    "summaryMetrics": "summary",
+    "systemMetrics": "system_metrics",
+    "historyKeys": "history_keys",
+}
+"""Columns of the documents, by W&B's names."""
+_TEXTS = list(DOCUMENTS.values())
 
 
 @dataclass(frozen=True)
@@ -39,9 +47,9 @@ class _Stored:
         wanted = None if runs is None else [escape(run) for run in runs]
         asked = {"entity": entity, "project": project, "runs": wanted, "whole": whole}
         table = session.reader.table("runs", asked)
-        values = columns(table.drop_columns(_DOCUMENTS))
+        values = columns(table.drop_columns(_TEXTS))
         place = {unescape(run): row for row, run in enumerate(values["run_id"])}
-        return cls(place, values, table.select(_DOCUMENTS))
+        return cls(place, values, table.select(_TEXTS))
 
     def light(self, run: str) -> dict[str, Any]:
         """Give what the API tells of a run without its documents."""
@@ -56,7 +64,8 @@ class _Stored:
 
 def _all(session: Session, entity: str, project: str) -> _Stored | None:
     """Give all runs of a small project; None for another one."""
-    if count_of(session, "runs") > _FEW:
+    known = project_attributes(session, entity, project)
+    if not known or (known[0]["run_count"] or 0) > _FEW:
         return None
 
     def read() -> _Stored:
@@ -116,12 +125,8 @@ def _light(row: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def parsed(texts: Mapping[str, Any]) -> dict[str, Any]:
-    """Give documents by W&B's names, of their texts."""
-    return {
-        "config": document(texts.get("config")) or {},
-        "rawconfig": document(texts.get("raw_config")) or {},
-        "summaryMetrics": document(texts.get("summary")) or {},
-        "systemMetrics": document(texts.get("system_metrics")) or {},
-        "historyKeys": document(texts.get("history_keys")),
-    }
+def parsed(texts: Mapping[str, Any], name: str) -> Any:
+    """Give the document of one of W&B's names, of the texts of all; there is always an object but of history keys."""
+    column = DOCUMENTS[name]
+    value = document(texts.get(column))
+    return value if name == "historyKeys" else value or {}

@@ -1,4 +1,3 @@
 SELECT
   (SELECT count(*) FROM artifacts) AS artifacts,
-  (SELECT count(*) FROM run_artifacts) AS edges,
-  (SELECT count(*) FROM runs WHERE deleted_at IS NULL) AS runs
+  (SELECT count(*) FROM run_artifacts) AS edges
