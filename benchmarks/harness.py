@@ -145,7 +145,7 @@ def task(name: str, asked: Mapping[str, Any]) -> dict[str, Any]:
     return outcome
 
 
-_LONG = ("pairs", "steps", "written", "modules")
+_LONG = ("pairs", "steps", "written", "modules", "waited", "took")
 """Parts of an outcome that are not printed as they come."""
 
 
@@ -172,7 +172,7 @@ def ratio(
     scenario: str,
     what: str,
     pairs: Sequence[tuple[float, float]],
-    goal: float,
+    goal: float | None,
     *,
     at_least: bool = True,
     note: str = "",

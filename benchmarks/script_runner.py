@@ -1,6 +1,5 @@
-"""Runs the scripts of docs/scripts in this process, each timed from its first line to its last."""
+"""Runs the scripts of docs/scripts in this process, each timed from its first line to its last and in its client."""
 
-import gc
 import hashlib
 import io
 import os
@@ -9,62 +8,49 @@ import time
 from contextlib import redirect_stdout, suppress
 from importlib import import_module
 from pathlib import Path
-from types import CodeType, SimpleNamespace
 from typing import Any
 from unittest import mock
 
 from benchmarks.harness import ROOT
-from benchmarks.replay import Replay
+from benchmarks.waiting import Clock, Watched
 
-__all__ = ["SCRIPTS", "run_scripts"]
+__all__ = ["OFFICIAL", "OURS", "SCRIPTS", "run_scripts"]
 
 SCRIPTS = sorted((ROOT / "docs" / "scripts").glob("*.py"))
-OFFICIAL, OURS = "import wandb", "import wandb_warehouse as wandb"
+OFFICIAL, OURS = "wandb", "wandb_warehouse"
 
 
 def run_scripts(asked: dict[str, Any]) -> dict[str, Any]:
-    """Run all of them, with the changed import where `ours` is asked for.
+    """Run all of them, with the client of `client`, and tell how long each waited for it and took in all.
 
     What an earlier run had to import (`modules`) is imported before the clock starts, and a first figure was drawn.
-    With `own`, ours are run a third time with an `Api` that knows every answer: what is left is the script's own work.
     """
     _warm_up(asked["modules"])
-    if asked["ours"]:
+    if asked["client"] == OURS:
         os.environ |= {"WANDB_WAREHOUSE": asked["warehouse"], "WANDB_BASE_URL": asked["base"]}
-    known, each, own, written = set(sys.modules), {}, {}, {}
+    known, waited, took, written = set(sys.modules), {}, {}, {}
     for script in SCRIPTS:
         place = Path(asked["folder"]) / script.stem
-        each[script.stem] = _timed(
-            _program(script, OURS if asked["ours"] else OFFICIAL), script, asked, place
-        )
+        waited[script.stem], took[script.stem] = _timed(script, asked, place)
         written[script.stem] = {
             path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in place.iterdir()
         }
     modules = [name for name in sys.modules if name not in known]
-    for script in SCRIPTS if asked["own"] else ():
-        api = Replay(import_module("wandb_warehouse").Api())
-        program = _program(script, "")
-        for _ in range(2):  # asks, and knows
-            client = SimpleNamespace(Api=lambda api=api: api)
-            gc.freeze()  # what is known must not be looked through by every collection of garbage
-            own[script.stem] = _timed(program, script, asked, Path(asked["folder"]) / "own", wandb=client)
-    return {"each": each, "own": own, "seconds": sum(each.values()), "written": written, "modules": modules}
+    seconds = {"seconds": sum(took.values()), "waiting": sum(waited.values())}
+    return {**seconds, "waited": waited, "took": took, "written": written, "modules": modules}
 
 
-def _program(script: Path, client: str) -> CodeType:
-    """A script with its import of the client replaced."""
-    lines = script.read_text().split("\n")
-    lines[lines.index(OFFICIAL)] = client
-    return compile("\n".join(lines), script.name, "exec")
-
-
-def _timed(program: CodeType, script: Path, asked: dict[str, Any], place: Path, **names: Any) -> float:
+def _timed(script: Path, asked: dict[str, Any], place: Path) -> tuple[float, float]:
+    """Run a script with its import of the client left out, and what it names so watched in its place."""
+    program = compile(script.read_text().replace(f"\nimport {OFFICIAL}\n", "\n"), script.name, "exec")
     place.mkdir(exist_ok=True)
     arguments = mock.patch.object(sys, "argv", [script.name, asked["project"], str(place)])
+    clock = Clock()
     with (place / "printed.txt").open("w") as printed, redirect_stdout(printed), arguments:
         started = time.perf_counter()
-        exec(program, {"__name__": "__main__", **names})
-        return time.perf_counter() - started
+        client = Watched(clock.time(lambda: import_module(asked["client"])), clock)
+        exec(program, {"__name__": "__main__", OFFICIAL: client})
+        return clock.seconds, time.perf_counter() - started
 
 
 def _warm_up(modules: list[str]) -> None:

@@ -137,10 +137,10 @@ def list_runs(asked: dict[str, Any]) -> dict[str, Any]:
 
 
 def scripts(asked: dict[str, Any]) -> dict[str, Any]:
-    """Our scripts of docs/: over a warehouse with `ours`, else from a server by the official client."""
-    from benchmarks.script_runner import run_scripts
+    """Our scripts of docs/: over a warehouse with our client, else from a server by the official one."""
+    from benchmarks.script_runner import OFFICIAL, run_scripts
 
-    if not asked["ours"]:
+    if asked["client"] == OFFICIAL:
         _official(asked)
     return run_scripts(asked)
 

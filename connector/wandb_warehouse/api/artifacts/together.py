@@ -93,7 +93,7 @@ class Together:
 
     def _read(self, asked: Sequence[Place], ahead: Iterable[Place]) -> None:
         """Read runs that were asked for, and some that may be soon; None stands for one that is not there."""
-        from wandb_warehouse.api.runs.rows import light_rows
+        from wandb_warehouse.api.runs.rows import read_runs
         from wandb_warehouse.api.runs.run import Run
 
         wanted = [place for place in dict.fromkeys([*asked, *ahead]) if place not in self._runs]
@@ -101,9 +101,9 @@ class Together:
         for entity, project, run in wanted[: max(_AHEAD, len(asked))]:
             by_project.setdefault((entity, project), []).append(run)
         for (entity, project), ids in by_project.items():
-            rows = light_rows(self._session, entity, project, ids)
+            stored = read_runs(self._session, entity, project, ids)
             made = {
-                run: Run(self._session, entity, project, run, rows[run]) if run in rows else None
+                run: Run(self._session, entity, project, run, stored.light(run)) if run in stored else None
                 for run in ids
             }
             beside = [run for run in made.values() if run is not None]

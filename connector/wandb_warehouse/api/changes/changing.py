@@ -200,17 +200,17 @@ class Changing:
 
     def _stored(self) -> "Run":
         """The run as the warehouse has it, in the state that is read now."""
-        from wandb_warehouse.api.runs.rows import light_rows
+        from wandb_warehouse.api.runs.rows import read_runs
         from wandb_warehouse.api.runs.run import Run
 
         run = self._run
-        found = light_rows(self._session, run.entity, run.project, [run.id]).get(run.id)
-        if found is None:
+        stored = read_runs(self._session, run.entity, run.project, [run.id])
+        if run.id not in stored:
             raise RunNotFoundError(
                 f"the warehouse has no run {run_name(run)} any more",
                 mend="sync its project, or mend the path",
             )
-        return Run(self._session, run.entity, run.project, run.id, found, lazy=False)
+        return Run(self._session, run.entity, run.project, run.id, stored.light(run.id), lazy=False)
 
     def _refresh(self, *, gone: bool = False) -> None:
         run = self._run

@@ -10,7 +10,7 @@ from wandb_warehouse.api.histories.reading import read_histories
 from wandb_warehouse.api.histories.rows import Histories
 from wandb_warehouse.api.pieces.pages import Pages
 from wandb_warehouse.api.runs.history import fit
-from wandb_warehouse.api.runs.rows import light_rows
+from wandb_warehouse.api.runs.rows import StoredRuns, read_runs
 from wandb_warehouse.api.runs.run import Run
 from wandb_warehouse.api.session import Session
 from wandb_warehouse.api.stored import require_project
@@ -72,7 +72,7 @@ class Runs(Pages[Run]):
         self._session = session
         self._include_sweeps = include_sweeps
         self._lazy = lazy
-        self._light: dict[str, dict[str, Any]] = {}
+        self._stored: StoredRuns | None = None
         self._sweeps: dict[str, Sweep] = {}
 
     def _find(self) -> Sequence[str]:
@@ -95,11 +95,11 @@ class Runs(Pages[Run]):
         return made
 
     def _convert(self, row: str) -> Run | None:
-        if row not in self._light:
+        if self._stored is None or row not in self._stored:
             start = self._found().index(row, max(self._read - self.per_page, 0))
             ahead = self._found()[start : start + max(_AHEAD, self.per_page)]
-            self._light = light_rows(self._session, self.entity, self.project, ahead)
-        run = Run(self._session, self.entity, self.project, row, self._light[row])
+            self._stored = read_runs(self._session, self.entity, self.project, ahead)
+        run = Run(self._session, self.entity, self.project, row, self._stored.light(row))
         if not self._lazy:
             run._lazy = False
         if self._include_sweeps and run.sweep_name:

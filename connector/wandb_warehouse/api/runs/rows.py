@@ -15,7 +15,7 @@ from wandb_warehouse.api.stored import project_attributes
 from wandb_warehouse.arrow import escape, unescape
 from wandb_warehouse.warehouse import columns
 
-__all__ = ["DOCUMENTS", "documents_of", "light_rows", "look_up", "parsed"]
+__all__ = ["DOCUMENTS", "StoredRuns", "documents_of", "look_up", "parsed", "read_runs"]
 
 _FEW = 1_000
 """Runs of a project that are read at once."""
@@ -31,7 +31,7 @@ _TEXTS = list(DOCUMENTS.values())
 
 
 @dataclass(frozen=True)
-class _Stored:
+class StoredRuns:
     """Some runs of a project."""
 
     place: Mapping[str, int]
@@ -42,7 +42,7 @@ class _Stored:
     @classmethod
     def read(
         cls, session: Session, entity: str, project: str, runs: Sequence[str] | None, *, whole: bool
-    ) -> "_Stored":
+    ) -> "StoredRuns":
         """Read runs by their ids, all for None; `whole` with their documents."""
         wanted = None if runs is None else [escape(run) for run in runs]
         asked = {"entity": entity, "project": project, "runs": wanted, "whole": whole}
@@ -50,6 +50,9 @@ class _Stored:
         values = columns(table.drop_columns(_TEXTS))
         place = {unescape(run): row for row, run in enumerate(values["run_id"])}
         return cls(place, values, table.select(_TEXTS))
+
+    def __contains__(self, run: object) -> bool:
+        return run in self.place
 
     def light(self, run: str) -> dict[str, Any]:
         """Give what the API tells of a run without its documents."""
@@ -62,24 +65,23 @@ class _Stored:
         return {name: self.documents[name][row].as_py() for name in self.documents.column_names}
 
 
-def _all(session: Session, entity: str, project: str) -> _Stored | None:
+def _all(session: Session, entity: str, project: str) -> StoredRuns | None:
     """Give all runs of a small project; None for another one."""
     known = project_attributes(session, entity, project)
     if not known or (known[0]["run_count"] or 0) > _FEW:
         return None
 
-    def read() -> _Stored:
-        return _Stored.read(session, entity, project, None, whole=True)
+    def read() -> StoredRuns:
+        return StoredRuns.read(session, entity, project, None, whole=True)
 
-    found: _Stored = session.once(("runs", entity, project), read)
+    found: StoredRuns = session.once(("runs", entity, project), read)
     return found
 
 
-def light_rows(session: Session, entity: str, project: str, runs: Sequence[str]) -> dict[str, dict[str, Any]]:
-    """Give what the API tells of runs without their documents, by id."""
+def read_runs(session: Session, entity: str, project: str, runs: Sequence[str]) -> StoredRuns:
+    """Read at least the runs of these ids, as far as they are stored; not necessarily with their documents."""
     stored = _all(session, entity, project) if len(runs) > 1 else None
-    stored = stored or _Stored.read(session, entity, project, runs, whole=False)
-    return {run: stored.light(run) for run in runs if run in stored.place}
+    return stored or StoredRuns.read(session, entity, project, runs, whole=False)
 
 
 def look_up(
@@ -89,7 +91,7 @@ def look_up(
     before: set[str] = session.once(("looked up", entity, project), set)
     stored = _all(session, entity, project) if before - {run} else None
     before.add(run)
-    stored = stored or _Stored.read(session, entity, project, [run], whole=True)
+    stored = stored or StoredRuns.read(session, entity, project, [run], whole=True)
     return (stored.light(run), stored.texts(run)) if run in stored.place else None
 
 
@@ -97,7 +99,7 @@ def documents_of(
     session: Session, entity: str, project: str, runs: Sequence[str]
 ) -> dict[str, dict[str, Any]]:
     """Give the texts of the documents of runs, by id."""
-    stored = _all(session, entity, project) or _Stored.read(session, entity, project, runs, whole=True)
+    stored = _all(session, entity, project) or StoredRuns.read(session, entity, project, runs, whole=True)
     return {run: stored.texts(run) for run in runs if run in stored.place}
 
 
