@@ -59,11 +59,11 @@ def rows_of_points(points: Points, ask: Ask) -> list[Histories] | None:
         return None
     if not len(values):
         return [NO_ROWS for _ in points.runs]
-    metrics = _metrics(values)
-    if not _is_sorted(values, metrics):
+    ends = _ends(values)
+    if not _is_sorted(values, ends):
         values = values.sort_by(_BY_KEY).combine_chunks()
-        metrics = _metrics(values)
-    segments = _segments(values, metrics)
+        ends = _ends(values)
+    segments = _segments(values, ends)
     stored = _Stored(values, points.names, ask)
     return [stored.rows(segments.get(run, ())) for run in points.runs]
 
@@ -91,43 +91,50 @@ def _all_places(total: int) -> pa.Array:
     return pa.array(range(total), pa.int64())
 
 
-def _metrics(values: pa.Table) -> pa.RunEndEncodedArray:
-    """Metrics of runs, one number for both, as they follow one another."""
-    runs, keys = (values[name].combine_chunks().cast(pa.int64()) for name in ("run", "key"))
-    return pc.run_end_encode(pc.add(pc.multiply(keys, pc.add(pc.max(runs), 1)), runs))
+def _ends(values: pa.Table) -> list[int]:
+    """Places behind which another metric or another run begins."""
+    ends = set[int]()
+    for name in ("run", "key"):
+        ends.update(pc.run_end_encode(values[name].combine_chunks()).run_ends.to_pylist())
+    return sorted(ends)
 
 
-def _is_sorted(values: pa.Table, metrics: pa.RunEndEncodedArray) -> bool:
+def _at(values: pa.Table, places: pa.Array) -> list[tuple[int, int]]:
+    """Run and metric at some places."""
+    runs, keys = (values[name].combine_chunks().take(places).to_pylist() for name in ("run", "key"))
+    return list(zip(runs, keys, strict=True))
+
+
+def _is_sorted(values: pa.Table, ends: Sequence[int]) -> bool:
     """Whether each metric of a run stands in one place, its values by step: as a warehouse stores them."""
-    steps = values["step"].combine_chunks()
-    if len(pc.unique(metrics.values)) < len(metrics.values):
+    starts = pa.array(ends[:-1], pa.int64())
+    if len({*_at(values, pc.subtract(pa.array(ends, pa.int64()), 1))}) < len(ends):
         return False
+    steps = values["step"].combine_chunks()
     falls = pc.less_equal(steps.slice(1), steps.slice(0, len(steps) - 1)).true_count
-    starts = metrics.run_ends.slice(0, len(metrics.run_ends) - 1)
     before = steps.take(pc.subtract(starts, 1))
     return bool(falls == pc.less_equal(steps.take(starts), before).true_count)
 
 
-def _segments(values: pa.Table, metrics: pa.RunEndEncodedArray) -> Mapping[int, list[_Segment]]:
+def _segments(values: pa.Table, ends: Sequence[int]) -> Mapping[int, list[_Segment]]:
     """Give the segments of each run, of values that are sorted."""
     found = defaultdict[int, list[_Segment]](list)
-    ends = metrics.run_ends
-    starts = pa.concat_arrays([pa.array([0], ends.type), ends.slice(0, len(ends) - 1)])
-    columns = [values[name].combine_chunks().take(starts).to_pylist() for name in ("run", "key")]
-    bounds = zip(starts.to_pylist(), ends.to_pylist(), strict=True)
-    for run, key, (start, end), wholes in zip(*columns, bounds, _wholes(values, ends), strict=True):
+    starts = [0, *ends[:-1]]
+    metrics = _at(values, pa.array(starts, pa.int64()))
+    for (run, key), start, end, wholes in zip(metrics, starts, ends, _wholes(values, ends), strict=True):
         found[run].append(_Segment(key, start, end - start, wholes))
     return found
 
 
-def _wholes(values: pa.Table, ends: pa.Array) -> Iterator[int | None]:
+def _wholes(values: pa.Table, ends: Sequence[int]) -> Iterator[int | None]:
     """How many whole numbers there are in each segment; None for all where some values are no plain numbers."""
     plain = values["value_json"].null_count == len(values)
     if not plain or pc.unique(values["type"].combine_chunks()).to_pylist() != ["number"]:
         yield from [None] * len(ends)
         return
+    last = pc.subtract(pa.array(ends, pa.int64()), 1)
     wholes = whole_numbers(values["value"].combine_chunks())
-    counted = pc.cumulative_sum(wholes.cast(pa.int64())).take(pc.subtract(ends, 1)).to_pylist()
+    counted = pc.cumulative_sum(wholes.cast(pa.int64())).take(last).to_pylist()
     for before, until in pairwise([0, *counted]):
         yield until - before
 
