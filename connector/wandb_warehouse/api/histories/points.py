@@ -116,6 +116,11 @@ def _is_sorted(values: pa.Table, ends: Sequence[int]) -> bool:
     return bool(falls == pc.less_equal(steps.take(starts), before).true_count)
 
 
+@lru_cache(maxsize=8)
+def _nothing(count: int) -> pa.Array:
+    return pa.nulls(count, pa.string())
+
+
 def _segments(values: pa.Table, ends: Sequence[int]) -> Mapping[int, list[_Segment]]:
     """Give the segments of each run, of values that are sorted."""
     found = defaultdict[int, list[_Segment]](list)
@@ -188,8 +193,13 @@ class _Stored:
         self, segment: _Segment, rows: pa.Array | None, chosen: pa.Array | None, total: int
     ) -> Column | None:
         """The values of a segment that are in the chosen rows; None where there is none."""
-        parts = [each.slice(segment.start, segment.length) for each in self._columns]
+        kind, value, text = self._columns
         wholes = segment.wholes
+        # Plain numbers need no more than themselves.
+        parts = [
+            each.slice(segment.start, segment.length)
+            for each in ([kind, value, text] if wholes is None else [value])
+        ]
         if rows is None:
             if chosen is not None:
                 parts = [each.take(chosen) for each in parts]
@@ -205,9 +215,11 @@ class _Stored:
             return None
         if wholes is not None and len(rows) < segment.length:
             wholes = {0: 0, segment.length: len(rows)}.get(wholes)
+        name = self._names[segment.key]
+        if segment.wholes is not None:
+            return _of_numbers(name, rows, parts[0], wholes)
         kind, value, text = parts
-        types = NUMBERS if segment.wholes is not None else frozenset(pc.unique(kind).to_pylist())
-        return Column(self._names[segment.key], rows, types, kind, value, text, wholes)
+        return Column(name, rows, frozenset(pc.unique(kind).to_pylist()), kind, value, text)
 
 
 def _step_column(axis: pa.Array) -> Column | None:
@@ -218,6 +230,9 @@ def _step_column(axis: pa.Array) -> Column | None:
         axis, rows = axis.filter(kept), rows.filter(kept)
     if not len(axis):
         return None
-    count = len(axis)
-    nothing = pa.nulls(count, pa.string())
-    return Column(STEP, rows, NUMBERS, nothing, axis.cast(pa.float64()), nothing, count)
+    return _of_numbers(STEP, rows, axis.cast(pa.float64()), len(axis))
+
+
+def _of_numbers(name: str, rows: pa.Array, values: pa.Array, wholes: int | None) -> Column:
+    nothing = _nothing(len(values))
+    return Column(name, rows, NUMBERS, nothing, values, nothing, wholes)
