@@ -223,8 +223,8 @@ def test_long_histories_are_scanned_in_windows(api: Api, monkeypatch: pytest.Mon
     "values",
     [[math.nan, 1.0], [math.inf, 2], [2.0**70, 1], [2**70 + 1, 1], [True, 1], ["a", 1.5, None], [-0.0, 1]],
 )
-def test_every_kind_comes_back(values: list[Any], tmp_path: Path) -> None:
-    """Values of any kind, and of several under one metric, come back with their kind in rows and frames."""
+def test_every_kind_comes_back(values: list[Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Values of any kind, and of several under one metric, come back with their kind in rows, frames and files."""
     with Sandbox(switches=None) as box:
         box.add_run("e", "p", "r", lines=[f'{{"_step":{n},"v":{_json(v)}}}' for n, v in enumerate(values)])
         box.switches = type(box.switches)(nan="bare")
@@ -238,6 +238,16 @@ def test_every_kind_comes_back(values: list[Any], tmp_path: Path) -> None:
     pd.testing.assert_frame_equal(frame, expected, check_dtype=None not in values)
     scanned = [row.get("v") for row in run.scan_history()]
     assert list(map(_told, scanned)) == list(map(_told, values))
+    monkeypatch.setattr("wandb_warehouse.api.histories.scanning.SHORT", 0)
+    monkeypatch.setattr("wandb_warehouse.api.histories.scanning._VALUES_AT_A_TIME", 1)
+    (path,) = run.download_history_exports(tmp_path).paths
+    written = pq.read_table(path)["v"]
+    read = (
+        [json.loads(each) for each in written.to_pylist()]
+        if written.type == pa.string()
+        else written.to_pylist()
+    )
+    assert list(map(_told, read)) == list(map(_told, values))
 
 
 def _json(value: Any) -> str:

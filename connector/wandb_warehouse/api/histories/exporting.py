@@ -1,6 +1,5 @@
 """A run's history as parquet files, written from the warehouse as W&B would export it."""
 
-import json
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -8,7 +7,8 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from wandb_warehouse.api.histories.frames import arrow_table
+from wandb_warehouse.api.histories.ask import STEP
+from wandb_warehouse.api.histories.frames import arrow_values
 from wandb_warehouse.api.histories.holding import holdings
 from wandb_warehouse.api.histories.scanning import windows
 from wandb_warehouse.arrow import escape, unescape
@@ -75,33 +75,29 @@ def download_history(run: "RunAttributes", folder: Path | str, *, whole: bool) -
 
 
 def _write(run: "RunAttributes", path: Path) -> None:
-    schema = _schema(run)
+    kinds = _kinds(run)
+    schema = pa.schema([pa.field(name, _type(types)) for name, types in sorted(kinds.items())])
     with pq.ParquetWriter(path, schema, compression="zstd") as writer:
         for histories in windows(run, 0, run.lastHistoryStep + 1, []):
-            found = arrow_table(histories)
-            columns = [_as(found, each, len(histories)) for each in schema]
+            held, count = {column.name: column for column in histories.columns}, len(histories)
+            columns = [
+                column.spread(arrow_values(column, kinds[field.name]), count)
+                if (column := held.get(field.name))
+                else pa.nulls(count, field.type)
+                for field in schema
+            ]
             writer.write_table(pa.Table.from_arrays(columns, schema=schema))
 
 
-def _as(found: pa.Table, wanted: pa.Field, count: int) -> pa.Array:
-    """A column of a window in the type it has in the whole history."""
-    if wanted.name not in found.column_names:
-        return pa.nulls(count, wanted.type)
-    column = found[wanted.name].combine_chunks()
-    if column.type == wanted.type:
-        return column
-    return pa.array([None if each is None else json.dumps(each) for each in column.to_pylist()], pa.string())
-
-
-def _schema(run: "RunAttributes") -> pa.Schema:
+def _kinds(run: "RunAttributes") -> dict[str, list[str]]:
+    """Kinds of the values that each metric has in the whole history."""
     asked = {"entity": run.entity, "project": run.project, "run": escape(run.id)}
-    kinds = {unescape(row["key"]): row["types"] for row in run._session.reader.rows("history_kinds", asked)}
-    fields = [pa.field("_step", pa.int64()), *(pa.field(key, _kind(types)) for key, types in kinds.items())]
-    return pa.schema(sorted(fields, key=lambda each: each.name))
+    rows = run._session.reader.rows("history_kinds", asked)
+    return {STEP: ["step"], **{unescape(row["key"]): row["types"] for row in rows}}
 
 
-def _kind(types: list[str]) -> pa.DataType:
-    return _KINDS.get(types[0], pa.string()) if len(types) == 1 else pa.string()
+def _type(types: list[str]) -> pa.DataType:
+    return _TYPES.get(types[0], pa.string()) if len(types) == 1 else pa.string()
 
 
-_KINDS = {"number": pa.float64(), "bool": pa.bool_(), "string": pa.string()}
+_TYPES = {"step": pa.int64(), "number": pa.float64(), "bool": pa.bool_(), "string": pa.string()}

@@ -4,7 +4,7 @@ A frame's columns stand in the order of their names, as the public API orders th
 has NaN, and polars and Arrow have null.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import pandas as pd
     import polars as pl
 
-__all__ = ["arrow_table", "pandas_frame", "polars_frame"]
+__all__ = ["arrow_table", "arrow_values", "pandas_frame", "polars_frame"]
 
 Names = Sequence[str] | None
 
@@ -76,21 +76,23 @@ def arrow_table(histories: Histories, run_ids: Names = None) -> pa.Table:
     """
     count, columns = len(histories), dict[str, pa.Array]()
     for column in histories.columns:
-        columns[column.name] = column.spread(_arrow_values(column), count)
+        columns[column.name] = column.spread(arrow_values(column), count)
     if run_ids is not None:
         columns["run_id"] = histories.run_ids(run_ids)
     names = sorted(columns)
     return pa.table({name: columns[name] for name in names}) if names else pa.table({})
 
 
-def _arrow_values(column: Column) -> pa.Array:
+def arrow_values(column: Column, kinds: Collection[str] | None = None) -> pa.Array:
+    """Give the values of a metric as `arrow_table` does; `kinds` are those it has elsewhere, too, None for its own."""
+    types = column.types if kinds is None else frozenset(kinds)
     if column.name == "_step":
         return column.value.cast(pa.int64())
-    if column.types == {"number"}:
+    if types == {"number"}:
         return column.value
-    if column.types == {"bool"}:
+    if types == {"bool"}:
         return pc.equal(column.value, 1.0)
-    if column.types == {"string"}:
+    if types == {"string"}:
         return pa.array([_storable(value) for value in column.values()], pa.string())
     return pa.array([dumps(value) for value in column.values()], pa.string())
 
