@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 from wandb_warehouse.api.changes.differing import apply_changes, same
-from wandb_warehouse.api.changes.refreshing import refresh
+from wandb_warehouse.api.changes.refreshing import refresh, refresh_artifacts
 from wandb_warehouse.api.changes.writing import (
     at_wandb,
     create_run,
@@ -171,7 +171,7 @@ class Changing:
         api, run = official(self._session), self._run
         with at_wandb(f"logging an artifact of {run_name(run)}"):
             their_run(api, run).log_artifact(their_artifact(api, artifact), aliases=aliases, tags=tags)
-        self._refresh()
+        refresh_artifacts(self._session, run.entity, run.project, run.id)
         return artifact
 
     def use_artifact(self, artifact: Any, use_as: str | None = None) -> Any:
@@ -191,7 +191,7 @@ class Changing:
             except TypeError as error:
                 raise ValueError(str(error)) from error
             their_run(api, run).use_artifact(theirs, use_as=use_as)
-        self._refresh()
+        refresh_artifacts(self._session, run.entity, run.project, run.id)
         return artifact
 
     @property
