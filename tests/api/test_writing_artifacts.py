@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from api.artifact_steps import AFAR, OURS, STEPS, THEIRS
-from api.test_writing import isolated
+from api.test_writing import process
 from support import contents, options, query, training
 from wandb_warehouse.sandbox import Sandbox
 from wandb_warehouse.sync import sync
@@ -52,7 +52,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
             str(warehouse),
             str(answer),
         ]
-        done = subprocess.run(script, check=False, **isolated(home / "home", box))
+        done = subprocess.run(script, check=False, **process(home / "home", box))
         assert done.returncode == 0, done.stderr[-4000:]
         yield World(box, warehouse, json.loads(answer.read_text()))
 
