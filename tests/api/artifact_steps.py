@@ -90,16 +90,20 @@ def tell(api: Any, path: str) -> dict[str, Any]:
     return neutral
 
 
-def rest(warehouse: str) -> str:
-    """Digest of all rows but those of artifacts of our own projects, without the times of our own work."""
+def rest(warehouse: str, without: str | None) -> str:
+    """Digest of all rows but those of artifacts of our own projects, without the times of our own work.
+
+    `without`: a run of ours that is deleted, and changes its row and its project's.
+    """
     told = hashlib.sha256()
     with duckdb.connect(warehouse, read_only=True) as reader:
         for table in TABLES.values():
-            if table.name == "sync_log":
+            if table.name == "sync_log" or (without and table.name == "projects"):
                 continue
             names = ", ".join(f'"{name}"' for name in table.names if name != "synced_at")
-            mine = "WHERE project NOT LIKE 'ours%'" if table.name in CHANGING else ""
-            found = reader.execute(f"SELECT {names} FROM {table.name} {mine} ORDER BY ALL").fetchall()
+            wanted = "project NOT LIKE 'ours%'" if table.name in CHANGING else "true"
+            wanted += f" AND (project, run_id) <> ('ours', '{without}')" if table.per_run and without else ""
+            found = reader.execute(f"SELECT {names} FROM {table.name} WHERE {wanted} ORDER BY ALL").fetchall()
             told.update(repr((table.name, found)).encode())
     return told.hexdigest()
 
@@ -178,6 +182,10 @@ def _delete_collection(api: Any, path: str) -> None:
     api.artifact_collection("network", f"{path}/renamed").delete()
 
 
+def _delete_run(api: Any, path: str) -> None:
+    api.run(f"{path}/r2").delete(delete_artifacts=True)
+
+
 STEPS: Mapping[str, Callable[[Any, str], Any]] = {
     "log again": _log,
     "use": _use,
@@ -193,7 +201,9 @@ STEPS: Mapping[str, Callable[[Any, str], Any]] = {
     "save a collection": _collection,
     "change a type": _change_type,
     "delete a collection": _delete_collection,
+    "delete a run": _delete_run,
 }
+GONE = {"delete a run": "r2"}
 
 
 def _refused(work: Callable[[], Any]) -> list[str] | None:
@@ -244,15 +254,18 @@ def main(warehouse: str, answer: str) -> None:
     seen: dict[str, Any] = {"refused": [_refusals(official(), THEIRS), _refusals(api, OURS)]}
     for name, step in STEPS.items():
         theirs = _shown(step(official(), THEIRS), THEIRS)
-        before = rest(warehouse)
+        without = GONE.get(name)
+        before = rest(warehouse, without)
         ours = _shown(step(api, OURS), OURS)
+        if without:
+            api.flush()  # either client remembers lists of runs
         told = official()
         seen[name] = {
             "given": [theirs, ours],
             "server": [tell(told, THEIRS), tell(told, OURS)],
             "warehouse": tell(Api(warehouse=warehouse), OURS),
             "same": tell(api, OURS),
-            "rest": [before, rest(warehouse)],
+            "rest": [before, rest(warehouse, without)],
         }
         if name in BETWEEN:
             BETWEEN[name](seen, warehouse)

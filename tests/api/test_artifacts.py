@@ -13,7 +13,7 @@ import pytest
 from api.conftest import Beside, Change, load, told
 from api.differences import DIFFERENCES, unexplained, used
 from wandb_warehouse import Api
-from wandb_warehouse.api.changes import writing
+from wandb_warehouse.api.changes import artifacts
 from wandb_warehouse.errors import MissingExtraError, NotStoredError, OperationError, RunNotFoundError
 
 pytestmark = pytest.mark.slow
@@ -293,7 +293,7 @@ def test_what_needs_the_server(api: Api, monkeypatch: pytest.MonkeyPatch) -> Non
             return "there"
 
     vars(api._session)["official"] = Official
-    monkeypatch.setattr(writing, "refresh_artifacts", lambda _, *runs: asked.append(runs))
+    monkeypatch.setattr(artifacts, "refresh_artifacts", lambda _, *runs: asked.append(runs))
     assert version.download("root", path_prefix="data") == "there"
     version.aliases.append("best")
     version.metadata = {"n": 2}

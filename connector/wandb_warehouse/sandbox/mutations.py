@@ -73,7 +73,11 @@ def _upsert_model(_: Any, context: Context, input: dict[str, Any]) -> dict[str, 
 
 
 def _delete_run(_: Any, context: Context, input: dict[str, Any]) -> dict[str, Any]:  # noqa: A002 -- as above
-    context.run_by_id(input["id"]).deleted = True
+    run = context.run_by_id(input["id"])
+    run.deleted = True
+    if input.get("deleteArtifacts"):
+        for artifact in context.shelf.made_by(run):
+            context.shelf.delete(artifact)
     return {"clientMutationId": input.get("clientMutationId")}
 
 

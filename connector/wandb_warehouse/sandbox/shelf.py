@@ -118,6 +118,10 @@ class ArtifactShelf:
             other.aliases = [alias for alias in other.aliases if alias not in moving]
         member.aliases = sorted({*member.aliases, *moving})
 
+    def made_by(self, run: Run) -> list[Artifact]:
+        """Versions that a run made."""
+        return [each for each in self.artifacts.values() if each.creator is run]
+
     def delete(self, artifact: Artifact) -> None:
         """Delete a version, with its aliases and the links to it."""
         artifact.state, artifact.aliases = "DELETED", []

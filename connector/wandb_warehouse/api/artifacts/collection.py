@@ -5,7 +5,8 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from wandb_warehouse.api.artifacts.lineage import stored_versions
-from wandb_warehouse.api.changes.writing import at_wandb, refresh_all, runs_of
+from wandb_warehouse.api.changes.artifacts import Shown
+from wandb_warehouse.api.changes.writing import at_wandb
 from wandb_warehouse.api.session import Session, plain, time_text
 from wandb_warehouse.api.stored import absent, escaped
 from wandb_warehouse.errors import NotStoredError
@@ -196,13 +197,12 @@ class ArtifactCollection:
         known, kind = str(self._attrs["collection"]), str(self._attrs["type"])
         place = {"entity": self.entity, "project": self.project, "collection": known}
         ids = [str(row["artifact_id"]) for row in stored_versions(self._session, **place)]
-        homes = {(row["entity"], row["project"]) for row in stored_versions(self._session, ids=ids)}
-        runs = runs_of(self._session, ids)
+        shown = Shown.of(self._session, ids)
         path = f"{self.entity}/{self.project}/{known}"
         client = self._session.official()
         with at_wandb(f"ArtifactCollection.{name} of {path}"):
             yield client.artifact_collection(kind, path)
-        refresh_all(self._session, {(self.entity, self.project), *homes}, runs)
+        Shown(shown.projects | {(self.entity, self.project)}, shown.runs).refresh(self._session)
 
     def __repr__(self) -> str:
         return f"<ArtifactCollection {self.name} ({self.type})>"

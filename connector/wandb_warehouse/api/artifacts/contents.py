@@ -6,8 +6,8 @@ from datetime import timedelta
 from os import PathLike
 from typing import TYPE_CHECKING, Any, Self, cast
 
+from wandb_warehouse.api.changes.artifacts import change_artifact, link_artifact
 from wandb_warehouse.api.changes.differing import same
-from wandb_warehouse.api.changes.writing import change_artifact, exact_name, link_artifact
 from wandb_warehouse.api.session import Session
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ class ArtifactContents:
         raise NotImplementedError
 
     def _official(self) -> Any:
-        return self._session.official().artifact(exact_name(self._artifact))
+        return self._session.official().artifact(self._artifact._exact_name)
 
     @property
     def manifest(self) -> Any:

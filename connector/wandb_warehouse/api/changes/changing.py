@@ -4,6 +4,7 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, cast
 
+from wandb_warehouse.api.changes.artifacts import Shown
 from wandb_warehouse.api.changes.differing import apply_changes, same
 from wandb_warehouse.api.changes.refreshing import refresh, refresh_artifacts
 from wandb_warehouse.api.changes.writing import (
@@ -112,12 +113,15 @@ class Changing:
         """Delete the run at W&B; the warehouse marks it as deleted, and this surface shows it no more.
 
         Args:
-            delete_artifacts: delete the artifacts that it logged, too; the next sync takes note of that.
+            delete_artifacts: delete the artifacts that it logged, too.
         """
         api, run = official(self._session), self._run
+        shown = Shown.beside(self._session, run) if delete_artifacts else None
         with at_wandb(f"deleting {run_name(run)}"):
             their_run(api, run).delete(delete_artifacts=delete_artifacts)
         self._refresh(gone=True)
+        if shown is not None:
+            shown.refresh(self._session)
 
     def update_state(self, state: str) -> bool:
         """Set the state at W&B, to `pending` or `failed`, and tell whether W&B did."""

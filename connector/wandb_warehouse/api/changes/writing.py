@@ -5,15 +5,12 @@ an error of ours, what it prints goes to standard error. `changing` has what a r
 """
 
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout
 from typing import TYPE_CHECKING, Any
 
-from wandb_warehouse.api.artifacts.lineage import runs_of_versions, stored_versions
-from wandb_warehouse.api.changes.refreshing import refresh, refresh_artifacts, refresh_project
-from wandb_warehouse.api.pieces.paths import ArtifactPath
+from wandb_warehouse.api.changes.refreshing import refresh, refresh_project
 from wandb_warehouse.api.session import Session
-from wandb_warehouse.api.stored import project_attributes
 from wandb_warehouse.client import redact
 from wandb_warehouse.errors import (
     AuthError,
@@ -22,23 +19,16 @@ from wandb_warehouse.errors import (
     WarehouseError,
 )
 from wandb_warehouse.settings import resolve_connection
-from wandb_warehouse.warehouse import RunKey
 
 if TYPE_CHECKING:
-    from wandb_warehouse.api.artifacts.version import Artifact
     from wandb_warehouse.api.runs.run import Run
 
 __all__ = [
     "at_wandb",
-    "change_artifact",
     "create_project",
     "create_run",
-    "exact_name",
-    "link_artifact",
     "official",
-    "refresh_all",
     "run_name",
-    "runs_of",
     "their_artifact",
     "their_run",
 ]
@@ -143,7 +133,7 @@ def their_artifact(api: Any, artifact: Any) -> Any:
 
     if not isinstance(artifact, Artifact):
         raise TypeError("You must pass an artifact that Api().artifact() gave")
-    return api.artifact(exact_name(artifact), type=artifact.type)
+    return api.artifact(artifact._exact_name, type=artifact.type)
 
 
 def run_name(run: "Run") -> str:
@@ -179,65 +169,3 @@ def create_project(session: Session, name: str, entity: str) -> None:
     with at_wandb(f"creating the project {entity}/{name}"):
         api.create_project(name, entity)
     refresh_project(session, entity, name)
-
-
-def change_artifact(
-    session: Session, artifact: "Artifact", name: str, work: Callable[[Any], None], *, lineage: bool = False
-) -> None:
-    """Change a version by the official client's form of it; then what shows it is brought up to date.
-
-    That is the artifacts of every project of the warehouse that it was made in, or linked into. Errors as `Changing`.
-
-    Args:
-        session: what the objects of an `Api` share.
-        artifact: a version of ours.
-        name: what is done, for messages.
-        work: what is done.
-        lineage: also what runs logged and used is another thing then.
-    """
-    api = session.official()
-    shown = stored_versions(session, ids=[artifact._row["artifact_id"]])
-    places = {(artifact.entity, artifact.project), *((row["entity"], row["project"]) for row in shown)}
-    runs = runs_of(session, [artifact._row["artifact_id"]]) if lineage else set()
-    with at_wandb(f"Artifact.{name} of {artifact.qualified_name}"):
-        work(api.artifact(exact_name(artifact)))
-    refresh_all(session, places, runs)
-
-
-def link_artifact(
-    session: Session, artifact: "Artifact", target_path: str, aliases: Iterable[str] | None
-) -> tuple[Any, ArtifactPath | None]:
-    """Link a version into a collection, and bring that one's project up to date where it is in the warehouse.
-
-    Gives the link as the official client has it, and where it is if the warehouse has it. Errors as `Changing`.
-    """
-    api = session.official()
-    with at_wandb(f"Artifact.link of {artifact.qualified_name}"):
-        made = api.artifact(exact_name(artifact)).link(target_path, aliases)
-        path = ArtifactPath(str(made.entity), str(made.project), str(made.name))
-    if not project_attributes(session, str(path.entity), path.project):
-        return made, None
-    refresh_artifacts(session, str(path.entity), path.project)
-    return made, path
-
-
-def refresh_all(session: Session, projects: Iterable[tuple[str, str]], runs: Iterable[RunKey]) -> None:
-    """Bring artifacts of projects of the warehouse up to date, and what runs, of these and others, logged and used."""
-    found: dict[tuple[str, str], set[str]] = {place: set() for place in projects}
-    for *home, run_id in runs:
-        found.setdefault((home[0], home[1]), set()).add(run_id)
-    here = {place: ids for place, ids in found.items() if project_attributes(session, *place)}
-    for (entity, project), ids in sorted(here.items()):
-        refresh_artifacts(session, entity, project, *sorted(ids))
-
-
-def runs_of(session: Session, ids: Sequence[str]) -> set[RunKey]:
-    """Runs of the warehouse that logged or used versions."""
-    found = runs_of_versions(session, ids)
-    return {place for version in ids for way in ("logged", "used") for place in found[version, way]}
-
-
-def exact_name(artifact: "Artifact") -> str:
-    """Entity, project, collection and version: an alias that it was asked for by may have moved since."""
-    collection = artifact.name.partition(":")[0]
-    return f"{artifact.entity}/{artifact.project}/{collection}:{artifact.version}"
