@@ -163,8 +163,14 @@ def _delete_link(api: Any, path: str) -> None:
     api.artifact(f"{path}/picks:v1").delete()
 
 
+def _delete_links(api: Any, path: str) -> None:
+    api.artifact_collection("model", f"{path}{AFAR}/picks").delete()
+
+
 def _delete(api: Any, path: str) -> None:
-    api.artifact(f"{path}/model:v1").delete(delete_aliases=True)
+    version = api.artifact(f"{path}/model:v1")
+    version.link(f"{path}/picks")  # the link goes with it
+    version.delete(delete_aliases=True)
 
 
 def _collection(api: Any, path: str) -> None:
@@ -197,6 +203,7 @@ STEPS: Mapping[str, Callable[[Any, str], Any]] = {
     "alias of a link": _alias_of_link,
     "unlink": _unlink,
     "delete a link": _delete_link,
+    "delete a collection of links": _delete_links,
     "delete": _delete,
     "save a collection": _collection,
     "change a type": _change_type,
@@ -214,10 +221,23 @@ def _refused(work: Callable[[], Any]) -> list[str] | None:
     return None
 
 
+def _tag_badly(version: Any) -> None:
+    version.tags = ["bad!"]  # the official client looks at tags here, ours as it saves them
+    version.save()
+
+
 def _refusals(api: Any, path: str) -> dict[str, Any]:
-    """What is refused, by either client: a version with aliases, a link that is none, a project that is not there."""
-    version = api.artifact(f"{path}/model:v1")
+    """What is refused, by either client."""
+    import wandb  # noqa: PLC0415 - as above
+
+    version, run = api.artifact(f"{path}/model:v1"), api.run(f"{path}/r2")
+    draft = wandb.Artifact("draft", type="model")
     asked = {
+        "tags": partial(_tag_badly, version),
+        "log a draft": partial(run.log_artifact, draft),
+        "log a name": partial(run.log_artifact, "model:v0"),
+        "use a draft": partial(run.use_artifact, draft),
+        "use a name": partial(run.use_artifact, "model:v0"),
         "delete": version.delete,
         "unlink": version.unlink,
         "link": partial(version.link, "e/nowhere/picks"),
