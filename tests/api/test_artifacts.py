@@ -306,7 +306,16 @@ def test_what_needs_the_server(api: Api, monkeypatch: pytest.MonkeyPatch) -> Non
     assert asked[3][3].keys() == {"aliases", "metadata", "ttl"}
     del vars(api._session)["official"]
     monkeypatch.setitem(sys.modules, "wandb", None)
-    for act in (version.files, version.verify, version.unlink, version.delete, lambda: version.manifest):
+    collection = version.collection
+    acts = (
+        version.files,
+        version.verify,
+        version.save,
+        version.unlink,
+        version.delete,
+        lambda: version.manifest,
+    )
+    for act in (*acts, lambda: version.link("p/picks"), collection.save, collection.delete):
         with pytest.raises(
             MissingExtraError, match=r"not installed; run: pip install .wandb-warehouse\[write\]"
         ):

@@ -70,12 +70,12 @@ def _link(_: Any, context: Context, input: dict[str, Any]) -> dict[str, Any]:  #
 
 def _unlink(_: Any, context: Context, input: dict[str, Any]) -> dict[str, Any]:  # noqa: A002 -- as above
     portfolio, link = _linked(context, input["artifactID"], context.collection(input["artifactPortfolioID"]))
-    portfolio.links.remove(link)
+    context.shelf.unlink(portfolio, link)
     return _DONE
 
 
 def _linked(context: Context, artifact_id: str, collection: Collection) -> tuple[Portfolio, Link]:
-    found = [each for each in context.shelf.links(context.artifact(artifact_id)) if each[0] is collection]
+    found = [each for each in context.artifact(artifact_id).links if each[0] is collection]
     if not found:
         raise Forbidden(f"artifact {artifact_id} is not linked into {collection.name}", 404)
     return found[0]

@@ -45,6 +45,13 @@ class Artifact:
     logged_by: list[Run] = field(default_factory=list)
     """Runs it is an output of: its creator, and who logged the same contents."""
     used_by: list[Run] = field(default_factory=list)
+    links: "list[tuple[Portfolio, Link]]" = field(default_factory=list)
+    """Where it was linked into."""
+
+    @property
+    def artifact(self) -> "Artifact":
+        """Itself, as a link has the version that it leads to."""
+        return self
 
     @property
     def id(self) -> str:
@@ -88,15 +95,19 @@ class Collection:
         """Versions in order."""
         return [artifact for artifact in self.artifacts if artifact.state == "COMMITTED"]
 
-    def find(self, alias: str) -> "Artifact | Link | None":
-        """The version of an alias or of `v<number>`."""
-        there = (each for each in self.members if _artifact(each).state == "COMMITTED")
-        return next((each for each in there if alias in (f"v{each.version}", *each.aliases)), None)
-
     @property
     def members(self) -> "Sequence[Artifact | Link]":
         """Versions in any state, in order, each with its number and its aliases here."""
         return self.artifacts
+
+    @property
+    def named(self) -> "list[Artifact | Link]":
+        """Versions that are found by their numbers and aliases."""
+        return [each for each in self.members if each.artifact.state == "COMMITTED"]
+
+    def find(self, alias: str) -> "Artifact | Link | None":
+        """The version of an alias or of `v<number>`."""
+        return next((each for each in self.named if alias in (f"v{each.version}", *each.aliases)), None)
 
 
 @dataclass(eq=False)
@@ -121,7 +132,3 @@ class Portfolio(Collection):
     def members(self) -> "Sequence[Artifact | Link]":
         """The links."""
         return self.links
-
-
-def _artifact(member: Artifact | Link) -> Artifact:
-    return member if isinstance(member, Artifact) else member.artifact

@@ -101,13 +101,12 @@ def _files_by_entries(
 
 def membership_node(collection: Collection, member: Artifact | Link) -> dict[str, Any]:
     """A version in a collection."""
-    artifact = member if isinstance(member, Artifact) else member.artifact
     return {
-        "id": opaque("ArtifactCollectionMembership", collection.number, artifact.number),
+        "id": opaque("ArtifactCollectionMembership", collection.number, member.artifact.number),
         "versionIndex": member.version,
         "aliases": _aliases_in(collection, member),
         "artifactCollection": collection,
-        "artifact": artifact,
+        "artifact": member.artifact,
         "member": member,
     }
 
@@ -123,15 +122,14 @@ def _aliases_in(collection: Collection, member: Artifact | Link) -> list[dict[st
     ]
 
 
-def _memberships(artifact: Artifact, context: Context) -> list[tuple[Collection, Artifact | Link]]:
+def _memberships(artifact: Artifact) -> list[tuple[Collection, Artifact | Link]]:
     """A version in every collection that has it, first the one it was made in."""
-    return [(artifact.collection, artifact), *context.shelf.links(artifact)]
+    return [(artifact.collection, artifact), *artifact.links]
 
 
-def _aliases(artifact: Artifact, context: Context) -> list[dict[str, Any]]:
+def _aliases(artifact: Artifact, *_: Any) -> list[dict[str, Any]]:
     """Aliases of a version, also those of its links."""
-    found = [_aliases_in(*each) for each in _memberships(artifact, context)]
-    return [alias for aliases in found for alias in aliases]
+    return [alias for each in _memberships(artifact) for alias in _aliases_in(*each)]
 
 
 def _collection_aliases(collection: Collection, context: Context, **arguments: Any) -> dict[str, Any]:
@@ -195,15 +193,15 @@ def _versions(
     """Versions, newest first; in every state where none is asked for: the official client asks for committed ones."""
     passes = compile_filter(json.loads(filters)) if filters else None
     newest_first = [
-        membership_node(collection, member)
+        member
         for member in reversed(collection.members)
-        if passes is None or passes({"state": membership_node(collection, member)["artifact"].state})
+        if passes is None or passes({"state": member.artifact.state})
     ]
     shown = connection(context, newest_first, **arguments)
     for edge in shown["edges"]:
-        index = edge["node"]["versionIndex"]
-        edge["version"] = None if index is None else f"v{index}"
-        edge["node"] = edge["node"]["artifact"]
+        member = edge["node"]
+        edge["version"] = None if member.version is None else f"v{member.version}"
+        edge["node"] = member.artifact
     return shown
 
 
@@ -303,7 +301,7 @@ ARTIFACTS: Mapping[str, Mapping[str, Resolver]] = {
         "updatedAt": _updated,
         "aliases": _aliases,
         "artifactMemberships": lambda artifact, context, **arguments: connection(
-            context, [membership_node(*each) for each in _memberships(artifact, context)], **arguments
+            context, [membership_node(*each) for each in _memberships(artifact)], **arguments
         ),
         "currentManifest": lambda artifact, context: (
             _manifest(artifact, context) if artifact.manifest.body else None

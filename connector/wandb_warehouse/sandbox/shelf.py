@@ -27,16 +27,6 @@ class ArtifactShelf:
         """Collections of a project."""
         return [c for c in self.collections.values() if c.project is project]
 
-    def links(self, artifact: Artifact) -> list[tuple[Portfolio, Link]]:
-        """Where a version was linked into."""
-        return [
-            (collection, link)
-            for collection in self.collections.values()
-            if isinstance(collection, Portfolio)
-            for link in collection.links
-            if link.artifact is artifact
-        ]
-
     def collection(self, project: Project, name: str) -> Collection | None:
         """A collection by name."""
         return self.collections.get((project.entity, project.name, name))
@@ -114,7 +104,7 @@ class ArtifactShelf:
     def alias(self, collection: Collection, member: Artifact | Link, aliases: Iterable[str]) -> None:
         """Give aliases to a version of a collection; they move here from other ones of it."""
         moving = set(aliases)
-        for other in collection.members:
+        for other in collection.named:
             other.aliases = [alias for alias in other.aliases if alias not in moving]
         member.aliases = sorted({*member.aliases, *moving})
 
@@ -125,8 +115,8 @@ class ArtifactShelf:
     def delete(self, artifact: Artifact) -> None:
         """Delete a version, with its aliases and the links to it."""
         artifact.state, artifact.aliases = "DELETED", []
-        for portfolio, link in self.links(artifact):
-            portfolio.links.remove(link)
+        for portfolio, link in list(artifact.links):
+            self.unlink(portfolio, link)
 
     def link(
         self, artifact: Artifact, project: Project, name: str, aliases: Iterable[str]
@@ -149,15 +139,24 @@ class ArtifactShelf:
             link = Link(artifact, portfolio.linked, self._store.now())
             portfolio.linked += 1
             portfolio.links.append(link)
+            artifact.links.append((portfolio, link))
             aliases = [*aliases, "latest"]
         self.alias(portfolio, link, aliases)
         return portfolio, link
+
+    def unlink(self, portfolio: Portfolio, link: Link) -> None:
+        """Take a link away."""
+        portfolio.links.remove(link)
+        link.artifact.links.remove((portfolio, link))
 
     def remove(self, collection: Collection) -> None:
         """Delete a collection with its versions, or its links."""
         collection.state = "DELETED"
         for artifact in collection.artifacts:
             self.delete(artifact)
+        if isinstance(collection, Portfolio):
+            for link in list(collection.links):
+                self.unlink(collection, link)
         del self.collections[collection.project.entity, collection.project.name, collection.name]
 
     def call(self, collection: Collection, name: str) -> None:
