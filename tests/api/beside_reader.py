@@ -204,7 +204,7 @@ def _collections(look: Look, api: Any) -> None:
 
 
 def _artifacts(look: Look, api: Any) -> None:
-    for name in ("set1", "set1:latest", "set1:best", "set1:v0", "set0:dataset"):
+    for name in ("set1", "set1:latest", "set1:best", "set1:v0", "set0:dataset", "winners", "winners:pick1"):
         _artifact(look, f"Artifact/asked {name}", api.artifact(f"{PATH}/{name}"))
     for tags in (["t1"], "t2", ["t1", "none"]):
         asked = ("model", f"{PATH}/set1")

@@ -5,6 +5,7 @@ Run as a script; argument: file for the answer. It writes the projects `p` and `
 
 import json
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -80,10 +81,15 @@ def main(answer: str) -> None:
     run.use_artifact("sandbox/other/lent:latest")
     run.log({"loss": 0.25})
     run.finish()
-    moved = wandb.Api(timeout=60).artifact("sandbox/p/set1:a1")
+    api = wandb.Api(timeout=60)
+    moved = api.artifact("sandbox/p/set1:a1")
     moved.aliases.append("best")
     moved.aliases.remove("a1")
     moved.save()
+    time.sleep(1)  # times are whole seconds, and a collection of links is younger than its versions
+    for number in (1, 0):
+        api.artifact(f"sandbox/p/set1:v{number}").link("sandbox/p/winners", aliases=[f"pick{number}"])
+    api.artifact("sandbox/p/set0:v0").link("sandbox/other/afar")
     Path(answer).write_text(json.dumps(sweeps))
 
 

@@ -11,7 +11,7 @@ import pytest
 from lengths import short_or_all
 from support import contents, options, query, records, training, wrong_histories
 from wandb_warehouse.api.changes import refreshing
-from wandb_warehouse.api.changes.refreshing import refresh, refresh_project
+from wandb_warehouse.api.changes.refreshing import refresh, refresh_artifacts, refresh_project
 from wandb_warehouse.api.runs.run import Run
 from wandb_warehouse.api.session import Session
 from wandb_warehouse.arrow import Selection
@@ -114,6 +114,78 @@ def test_no_other_run_is_asked_for(box: Sandbox, warehouse: Path) -> None:
     new = warehouse.with_name(f"new-{warehouse.name}")
     sync(replace(how, warehouse=new))
     assert contents(warehouse) == contents(new)
+
+
+def test_runs_of_one_project_are_fetched_together(box: Sandbox, warehouse: Path) -> None:
+    """One sync brings all that were asked for alike."""
+    how = options(box, warehouse, "e/p", "e/other")
+    sync(how)
+    change(box, "r0")
+    change(box, "r2")
+    syncs, ledger = (
+        "SELECT count(*) FROM sync_log",
+        "SELECT * EXCLUDE synced_at FROM run_ledger WHERE run_id = 'r1'",
+    )
+    before = query(warehouse, ledger)
+    box.clear_requests()
+    refresh(session(box, warehouse), *P, "r0", "r2")
+    asked = [request.operation or request.path for request in box.requests]
+    assert len(asked) == len(set(asked)), asked
+    assert query(warehouse, syncs) == [(2,)]
+    assert query(warehouse, ledger) == before
+    here = session(box, warehouse)
+    assert [Run(here, *P, run_id, lazy=False).config["lr"] for run_id in ("r0", "r1", "r2")] == [
+        0.5,
+        0.1,
+        0.5,
+    ]
+    new = warehouse.with_name(f"new-{warehouse.name}")
+    sync(replace(how, warehouse=new))
+    assert contents(warehouse) == contents(new)
+
+
+@pytest.mark.slow
+def test_runs_asked_for_otherwise_stay_so(box: Sandbox, warehouse: Path) -> None:
+    """Of several runs that are fetched each keeps its tables, keys and samples."""
+    how = options(box, warehouse)
+    sync(how)
+    sync(replace(how, history="sampled", samples=10, filters={"name": "r2"}))
+    told = "SELECT run_id, history_as, sampled_as, sampled_rows, state FROM run_ledger ORDER BY 1"
+    before = query(warehouse, told)
+    refresh(session(box, warehouse), *P, "r0", "r1", "r2")
+    assert query(warehouse, told) == before
+
+
+def test_artifacts_come_without_runs(box: Sandbox, warehouse: Path) -> None:
+    """Versions and aliases, and what some runs logged and used; no run is asked for, and no other table read."""
+    first = box.add_artifact(*P, "model", "a", run_id="r0")
+    sync(options(box, warehouse))
+    others = "FROM run_ledger ORDER BY ALL"
+    before = query(warehouse, others)
+    box.add_artifact(*P, "model", "b", run_id="r1", aliases=["best"])
+    box.edit(*P, "r1", name="another")
+    with box.store.lock:
+        first.used_by.append(box.store.projects[P].runs["r2"])
+    box.clear_requests()
+    refresh_artifacts(session(box, warehouse), *P, "r1")
+    assert {request.operation for request in box.requests} == {
+        "ListRuns", "ArtifactTypes", "ArtifactCollections", "ArtifactVersions", "OutputArtifacts", "InputArtifacts"
+    }  # fmt: skip
+    assert query(warehouse, others) == before
+    assert query(warehouse, "SELECT version FROM artifacts ORDER BY 1") == [("v0",), ("v1",)]
+    aliases = "SELECT alias, version_index FROM artifact_aliases ORDER BY 1"
+    assert query(warehouse, aliases) == [("best", 1), ("latest", 1)]
+    edges = "SELECT run_id, direction, version FROM run_artifacts ORDER BY ALL"
+    assert query(warehouse, edges) == [("r0", "logged", "v0"), ("r1", "logged", "v1")]
+
+
+def test_artifacts_that_were_not_synced_are_not_read(box: Sandbox, warehouse: Path) -> None:
+    """A warehouse without their tables stays as it is."""
+    sync(options(box, warehouse, resources=("run_config", "history")))
+    box.add_artifact(*P, "model", "a", run_id="r0")
+    before = query(warehouse, "SELECT count(*) FROM sync_log")
+    refresh_artifacts(session(box, warehouse), *P, "r0")
+    assert query(warehouse, "SELECT count(*) FROM sync_log") == before
 
 
 def test_a_deleted_run_is_marked(box: Sandbox, warehouse: Path) -> None:

@@ -2,7 +2,6 @@
 
 import json
 import math
-import os
 import random
 import subprocess
 import sys
@@ -14,6 +13,7 @@ from typing import Any
 import pytest
 
 from real_client.compare import sync_project
+from real_client.official import isolated
 from wandb_warehouse.sandbox import Sandbox
 
 SCRIPTS = Path(__file__).parents[2] / "docs" / "scripts"
@@ -132,12 +132,7 @@ def sides(tmp_path_factory: pytest.TempPathFactory) -> Sides:
     for name in NAMES:
         (changed / name).write_text(with_changed_import((SCRIPTS / name).read_text()))
     with Sandbox() as box:
-        env = {name: value for name, value in os.environ.items() if not name.startswith("WANDB")} | {
-            "HOME": str(home), "NETRC": str(home / "netrc"), "WANDB_DIR": str(home), "MPLBACKEND": "agg",
-            "WANDB_CACHE_DIR": str(home / "cache"), "WANDB_DATA_DIR": str(home / "data"),
-            "WANDB_CONFIG_DIR": str(home / "config"), "WANDB_BASE_URL": box.base_url, "WANDB_API_KEY": box.key,
-            "WANDB_SILENT": "true", "WANDB_ERROR_REPORTING": "false",
-        }  # fmt: skip
+        env = isolated(home, box, MPLBACKEND="agg")
 
         def run(*command: str, **more: str) -> None:
             done = subprocess.run(

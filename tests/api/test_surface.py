@@ -1,7 +1,6 @@
 """What `wandb.Api()` gives of a server, `wandb_warehouse.Api()` gives of the warehouse: equal, types included."""
 
 import json
-import os
 import subprocess
 import sys
 from collections import Counter
@@ -13,6 +12,7 @@ import pytest
 from api.allowed import ALLOWED, Difference, count, differences, judged
 from api.surface_world import EXPORTED, LIVE, RUNS, fill
 from real_client.compare import sync_project
+from real_client.official import isolated
 from wandb_warehouse.sandbox import Sandbox
 
 pytestmark = pytest.mark.slow
@@ -43,12 +43,9 @@ def answers(tmp_path_factory: pytest.TempPathFactory) -> dict[tuple[str, str], A
 def _start(box: Sandbox, project: str, warehouse: Path, module: str, folder: Path) -> "subprocess.Popen[str]":
     home = folder / f"{project}-{module}"
     home.mkdir()
-    env = {name: value for name, value in os.environ.items() if not name.startswith("WANDB")}
-    env |= {name: str(home / name) for name in ("WANDB_CACHE_DIR", "WANDB_DATA_DIR", "WANDB_CONFIG_DIR")}
-    env |= {"HOME": str(home), "NETRC": str(home / "netrc"), "TMPDIR": str(home), "WANDB_DIR": str(home)}
-    env |= {"WANDB_BASE_URL": box.base_url, "WANDB_SILENT": "true", "WANDB_ERROR_REPORTING": "false"}
     # Ours reads without a key and without a server.
-    env |= {"WANDB_API_KEY": box.key} if module == "wandb" else {"WANDB_WAREHOUSE": str(warehouse)}
+    here = {"WANDB_BASE_URL": box.base_url, "WANDB_WAREHOUSE": str(warehouse)}
+    env = isolated(home, box) if module == "wandb" else isolated(home, None, **here)
     return subprocess.Popen(
         [
             sys.executable,

@@ -1,7 +1,6 @@
 """What changes W&B: it is at the server, the warehouse shows it, and nothing else is touched."""
 
 import json
-import os
 import subprocess
 import sys
 import textwrap
@@ -11,6 +10,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
+from real_client.official import isolated
 from support import contents, options, query, training
 from wandb_warehouse.arrow import Selection
 from wandb_warehouse.sandbox import Sandbox
@@ -20,18 +20,11 @@ P = ("e", "p")
 HERE = Path(__file__).parent
 
 
-def isolated(home: Path, box: Sandbox | None = None) -> dict[str, Any]:
-    """Environment and directory of a process that knows nothing of this machine, and of the key where to find it."""
+def process(home: Path, box: Sandbox | None = None) -> dict[str, Any]:
+    """How to start a process that knows nothing of this machine, and of the key where to find it."""
     home.mkdir(exist_ok=True)
-    env = {name: value for name, value in os.environ.items() if not name.startswith("WANDB")}
-    env |= {
-        "HOME": str(home), "NETRC": str(home / "netrc"), "TMPDIR": str(home), "WANDB_DIR": str(home),
-        "WANDB_CACHE_DIR": str(home), "WANDB_DATA_DIR": str(home), "WANDB_CONFIG_DIR": str(home),
-        "WANDB_ERROR_REPORTING": "false",
-    }  # fmt: skip
-    if box is not None:
-        env |= {"BOX_URL": box.base_url, "BOX_KEY": box.key}
-    return {"env": env, "cwd": home, "timeout": 280, "capture_output": True, "text": True}
+    told = {} if box is None else {"BOX_URL": box.base_url, "BOX_KEY": box.key}
+    return {"env": isolated(home, **told), "cwd": home, "timeout": 280, "capture_output": True, "text": True}
 
 
 class World(NamedTuple):
@@ -65,7 +58,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
             str(HERE / "writing_steps.py"),
             *map(str, (warehouse, sifted.warehouse, answer)),
         ]
-        done = subprocess.run(script, check=False, **isolated(home / "home", box))
+        done = subprocess.run(script, check=False, **process(home / "home", box))
         assert done.returncode == 0, done.stderr[-4000:]
         yield World(box, warehouse, json.loads(answer.read_text()), done.stdout + done.stderr)
 
@@ -140,6 +133,7 @@ def test_what_methods_give(world: World) -> None:
     assert seen["made"] == ["wandb_warehouse.api.runs.run", "made", "running"]
     assert seen["artifact of the server"] == seen["artifact of the warehouse"] == "described"
     assert "flag" not in seen["update"]["server"]["summary"]
+    assert seen["projects"] == ["fourth", "p"]
 
 
 @pytest.mark.slow
@@ -165,10 +159,9 @@ def test_a_deleted_run_is_gone(world: World) -> None:
 @pytest.mark.slow
 def test_refusals_are_errors_of_ours(world: World) -> None:
     """What the server refuses is one line; what is asked for wrongly is what the official client says."""
-    kind, text = world.seen["create a project"]
+    kind, text = world.seen["delete what has aliases"]
     assert (kind, "\n" in text) == ("FatalRemoteError", False)
-    assert text.startswith("creating the project e/other failed: ")
-    assert world.seen["log as it is"][0] == "FatalRemoteError"
+    assert text.startswith("Artifact.delete of e/p/model:v1 failed: ")
     assert world.seen["log what is no artifact"][0] == "TypeError"
     assert world.seen["use what is no artifact"][0] == "ValueError"
     assert world.seen["upload nothing"][0] == "FileNotFoundError"
@@ -184,7 +177,7 @@ def test_the_key_is_shown_nowhere(world: World) -> None:
 @pytest.mark.slow
 def test_the_warehouse_is_what_a_sync_makes(world: World) -> None:
     """A sweep afterwards reads what others changed and is owed, and no history; then the warehouse is as a new one."""
-    projects = ("e/p", "e/third")
+    projects = ("e/p", "e/third", "e/fourth")
     told = sync(options(world.box, world.warehouse, *projects, sweep=True))
     assert (told.rows, told.runs_deleted) == (0, 0)
     assert sync(options(world.box, world.warehouse, *projects)).generation is None
@@ -233,7 +226,7 @@ def _told(small: tuple[Sandbox, Path], prelude: str, arguments: str) -> dict[str
         + CALLS
     )
     done = subprocess.run(
-        [sys.executable, str(script)], check=False, **isolated(warehouse.with_name("home"), box)
+        [sys.executable, str(script)], check=False, **process(warehouse.with_name("home"), box)
     )
     assert done.returncode == 0, done.stderr[-4000:]
     assert box.key not in done.stdout + done.stderr
@@ -288,5 +281,5 @@ def test_reading_imports_neither_the_official_client_nor_the_loader(small: tuple
     assert not {{"wandb", "dlt"}} & set(sys.modules), "imported"
     """
     home = small[1].with_name("home")
-    done = subprocess.run([sys.executable, "-c", textwrap.dedent(script)], check=False, **isolated(home))
+    done = subprocess.run([sys.executable, "-c", textwrap.dedent(script)], check=False, **process(home))
     assert done.returncode == 0, done.stderr

@@ -14,10 +14,28 @@ from typing import IO, Any
 
 from wandb_warehouse.sandbox import Sandbox
 
-__all__ = ["Life", "OfficialClient"]
+__all__ = ["Life", "OfficialClient", "isolated"]
 
 _SCRIPTS = Path(__file__).parent
 _PATIENCE = 60.0
+
+
+def isolated(home: Path, box: Sandbox | None = None, **more: str) -> dict[str, str]:
+    """Environment of a process that knows nothing of this machine, and of a sandbox where it is given one with its key.
+
+    Args:
+        home: an existing directory for all it keeps.
+        box: the server that the official client is to talk to.
+        **more: further variables.
+    """
+    env = {name: value for name, value in os.environ.items() if not name.startswith("WANDB")}
+    own = ("WANDB_CACHE_DIR", "WANDB_DATA_DIR", "WANDB_CONFIG_DIR")
+    env |= {name: str(home / name.lower()) for name in own}
+    env |= {"HOME": str(home), "NETRC": str(home / "netrc"), "TMPDIR": str(home), "WANDB_DIR": str(home)}
+    env |= {"WANDB_ERROR_REPORTING": "false"}
+    if box is not None:
+        env |= {"WANDB_BASE_URL": box.base_url, "WANDB_API_KEY": box.key, "WANDB_SILENT": "true"}
+    return env | more
 
 
 class OfficialClient:
@@ -29,17 +47,7 @@ class OfficialClient:
     def _setting(self) -> dict[str, Any]:
         # A home for every process: the client's cache of exports never expires and is never checked.
         home = Path(tempfile.mkdtemp(dir=self._scratch))
-        own = {
-            name: str(home / name.lower())
-            for name in ("WANDB_CACHE_DIR", "WANDB_DATA_DIR", "WANDB_CONFIG_DIR")
-        }
-        env = {name: value for name, value in os.environ.items() if not name.startswith("WANDB")}
-        env |= {
-            "HOME": str(home), "NETRC": str(home / "netrc"), "TMPDIR": str(home), "WANDB_DIR": str(home),
-            "WANDB_BASE_URL": self.box.base_url, "WANDB_API_KEY": self.box.key,
-            "WANDB_SILENT": "true", "WANDB_ERROR_REPORTING": "false", **own,
-        }  # fmt: skip
-        return {"env": env, "cwd": home}
+        return {"env": isolated(home, self.box), "cwd": home}
 
     def run(self, script: str, *arguments: str) -> None:
         """Run a script to its end."""

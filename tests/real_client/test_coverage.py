@@ -1,7 +1,6 @@
 """What the official client gives of artifacts, files, sweeps, metadata, console output and system metrics is stored."""
 
 import json
-import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -12,6 +11,7 @@ from typing import Any
 import duckdb
 import pytest
 
+from real_client.official import isolated
 from wandb_warehouse.client import Connection, Secret
 from wandb_warehouse.resources import ProjectPath
 from wandb_warehouse.sandbox import Sandbox
@@ -41,21 +41,9 @@ def client(box: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Client:
 
     def run(script: str, *arguments: str) -> Any:
         answer = home / "answer.json"
-        env = {name: value for name, value in os.environ.items() if not name.startswith("WANDB")} | {
-            "HOME": str(home),
-            "NETRC": str(home / "netrc"),
-            "WANDB_DIR": str(home),
-            "WANDB_CACHE_DIR": str(home / "cache"),
-            "WANDB_DATA_DIR": str(home / "data"),
-            "WANDB_CONFIG_DIR": str(home / "config"),
-            "WANDB_BASE_URL": box.base_url,
-            "WANDB_API_KEY": box.key,
-            "WANDB_SILENT": "true",
-            "WANDB_ERROR_REPORTING": "false",
-        }
         done = subprocess.run(
             [sys.executable, str(HERE / script), *arguments, str(answer)],
-            env=env,
+            env=isolated(home, box),
             cwd=home,
             capture_output=True,
             text=True,

@@ -1,7 +1,6 @@
 """A running sandbox, raw requests to it, and the official client in a process of its own."""
 
 import json
-import os
 import subprocess
 import sys
 import tempfile
@@ -12,6 +11,7 @@ from typing import Any
 import httpx
 import pytest
 
+from real_client.official import isolated
 from wandb_warehouse.sandbox import Sandbox
 
 Ask = Callable[..., Any]
@@ -64,21 +64,7 @@ def run_script() -> Iterator[RunScript]:
             answer = home / "answer.json"
             script = home / "script.py"
             script.write_text(_PRELUDE + source + _CODA)
-            own = {name: str(home / name.lower()) for name in ("WANDB_CACHE_DIR", "WANDB_DATA_DIR")}
-            env = {k: v for k, v in os.environ.items() if not k.startswith("WANDB")} | {
-                "HOME": directory,
-                "NETRC": str(home / "netrc"),
-                "WANDB_DIR": directory,
-                "WANDB_CONFIG_DIR": str(home / "config"),
-                "WANDB_BASE_URL": target.base_url,
-                "WANDB_API_KEY": target.key,
-                "WANDB_SILENT": "true",
-                "WANDB_ERROR_REPORTING": "false",
-                "ANSWER_FILE": str(answer),
-                "SCRATCH": directory,
-                **own,
-                **extra,
-            }
+            env = isolated(home, target, ANSWER_FILE=str(answer), SCRATCH=directory, **extra)
             done = subprocess.run(
                 [sys.executable, str(script)],
                 env=env,

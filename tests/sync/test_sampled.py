@@ -2,7 +2,6 @@
 
 import json
 import math
-import os
 import subprocess
 import sys
 from collections import Counter
@@ -13,6 +12,7 @@ from typing import Any
 import pytest
 
 from lengths import of_a_lake_at_length
+from real_client.official import isolated
 from support import canonical, options, query, records, stored, training
 from wandb_warehouse.arrow import Selection
 from wandb_warehouse.client import Limits, Sample, WandbClient
@@ -55,17 +55,9 @@ def official(box: Sandbox, samples: int, keys: set[str], folder: Path) -> Any:
     """What the official client gives for each metric alone."""
     script, answer = folder / "client.py", folder / "answer.json"
     script.write_text(CLIENT)
-    clean = {name: value for name, value in os.environ.items() if not name.startswith("WANDB")}
-    own = {
-        "WANDB_BASE_URL": box.base_url,
-        "WANDB_API_KEY": box.key,
-        "WANDB_SILENT": "true",
-        "HOME": str(folder),
-    }
-    own |= {"WANDB_ERROR_REPORTING": "false", "WANDB_CACHE_DIR": str(folder), "NETRC": str(folder / "none")}
     subprocess.run(
         [sys.executable, str(script), str(samples), json.dumps(sorted(keys)), str(answer)],
-        env=clean | own, cwd=folder, timeout=120, check=True, capture_output=True,
+        env=isolated(folder, box), cwd=folder, timeout=120, check=True, capture_output=True,
     )  # fmt: skip
     return json.loads(answer.read_text())
 

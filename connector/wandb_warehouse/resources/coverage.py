@@ -7,7 +7,7 @@ catches up, and what could not be read is tried again.
 
 import json
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -107,6 +107,8 @@ class CoverageOptions:
     """Tables not read, whoever asks."""
     reread_runs: bool = False
     """Read the files and artifacts of every run although it did not move."""
+    owed: Mapping[str, Collection[str]] = field(default_factory=dict)
+    """What is read although nothing moved, by table: ids of runs, `*` for a table of the project."""
     metadata_files: bool = False
     """Read `run_metadata` from each run's file, a download a run, rather than from its config."""
     max_table_bytes: int = MAX_TABLE_BYTES
@@ -170,6 +172,7 @@ class Coverage:
                     left.update(held)
             elif moved or sweeps:
                 left.add(WHOLE)
+            left.update(self._options.owed.get(name, ()))
         self._marks.record_pending(path.entity, path.project, pending)
         if not readable:
             return

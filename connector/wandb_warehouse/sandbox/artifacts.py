@@ -1,13 +1,23 @@
-"""Artifacts in memory: versions of collections, their manifests and files."""
+"""Artifacts in memory: versions, the collections they were made in, and those they were linked into.
+
+What the server does is told by its clients. The queries and docstrings of `wandb` 0.31: a version keeps its number for
+good; `latest` goes to what was linked last; a version with aliases is deleted with `deleteAliases` only; a link is
+taken away without its version. wandb/wandb#6153 and #11340: contents that a version of the collection has already are
+that version, with further aliases. wandb/weave#528: `latest` goes to no other version where it is deleted.
+wandb/docs#2995: a collection without versions is listed still. Guesses: what else logged a version is among the outputs
+of its run, a deleted version is no output and no input, and a version is linked into a collection once.
+"""
 
 import json
 from dataclasses import dataclass, field
-from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from wandb_warehouse.sandbox.store import File, Project, Run, Store, opaque
+from wandb_warehouse.sandbox.store import File, Project, Run, opaque
 
-__all__ = ["Artifact", "ArtifactShelf", "Collection"]
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+__all__ = ["Artifact", "Collection", "Link", "Portfolio"]
 
 
 @dataclass(eq=False)
@@ -23,12 +33,25 @@ class Artifact:
     metadata: str | None
     history_step: int | None
     creator: Run | None
+    algorithm: str = "MANIFEST_MD5"
     aliases: list[str] = field(default_factory=list)
     tags: list[str] = field(default_factory=list)
+    ttl: int | None = None
+    """Seconds it is kept, negative for ever; None as its project has it."""
     state: str = "PENDING"
     version: int | None = None
+    updated_at: float | None = None
     manifest: File = field(default_factory=lambda: File("wandb_manifest.json"))
+    logged_by: list[Run] = field(default_factory=list)
+    """Runs it is an output of: its creator, and who logged the same contents."""
     used_by: list[Run] = field(default_factory=list)
+    links: "list[tuple[Portfolio, Link]]" = field(default_factory=list)
+    """Where it was linked into."""
+
+    @property
+    def artifact(self) -> "Artifact":
+        """Itself, as a link has the version that it leads to."""
+        return self
 
     @property
     def id(self) -> str:
@@ -51,129 +74,61 @@ class Artifact:
 class Collection:
     """A named sequence of artifact versions of one type."""
 
+    number: int
     project: Project
     type: str
     name: str
     created_at: float
     artifacts: list[Artifact] = field(default_factory=list)
     client_id: str | None = None
+    description: str | None = None
+    tags: list[str] = field(default_factory=list)
+    state: str = "READY"
 
     @property
     def id(self) -> str:
         """The opaque id."""
-        return opaque("ArtifactCollection", self.project.entity, self.project.name, self.name)
+        return opaque("ArtifactCollection", self.number)
 
     @property
     def committed(self) -> list[Artifact]:
         """Versions in order."""
         return [artifact for artifact in self.artifacts if artifact.state == "COMMITTED"]
 
-    def find(self, alias: str) -> Artifact | None:
+    @property
+    def members(self) -> "Sequence[Artifact | Link]":
+        """Versions in any state, in order, each with its number and its aliases here."""
+        return self.artifacts
+
+    @property
+    def named(self) -> "list[Artifact | Link]":
+        """Versions that are found by their numbers and aliases."""
+        return [each for each in self.members if each.artifact.state == "COMMITTED"]
+
+    def find(self, alias: str) -> "Artifact | Link | None":
         """The version of an alias or of `v<number>`."""
-        return next((a for a in self.committed if alias in (f"v{a.version}", *a.aliases)), None)
+        return next((each for each in self.named if alias in (f"v{each.version}", *each.aliases)), None)
 
 
-class ArtifactShelf:
-    """All artifacts of a server."""
+@dataclass(eq=False)
+class Link:
+    """A version in a collection that it was not made in."""
 
-    def __init__(self, store: Store) -> None:
-        self._store = store
-        self.artifacts: dict[str, Artifact] = {}
-        self.collections: dict[tuple[str, str, str], Collection] = {}
-        self._contents: dict[tuple[str, str, str], File] = {}
+    artifact: Artifact
+    version: int
+    created_at: float
+    aliases: list[str] = field(default_factory=list)
 
-    def of_project(self, project: Project) -> list[Collection]:
-        """Collections of a project."""
-        return [c for c in self.collections.values() if c.project is project]
 
-    def collection(self, project: Project, name: str) -> Collection | None:
-        """A collection by name."""
-        return self.collections.get((project.entity, project.name, name))
+@dataclass(eq=False)
+class Portfolio(Collection):
+    """A collection of links."""
 
-    def rename(self, old: tuple[str, str], new: tuple[str, str]) -> None:
-        """Let what a project has be found under its new entity and name."""
-        self.collections = {
-            (*new, name) if (entity, project) == old else (entity, project, name): collection
-            for (entity, project, name), collection in self.collections.items()
-        }
-        self._contents = {
-            (*new, digest) if (entity, project) == old else (entity, project, digest): file
-            for (entity, project, digest), file in self._contents.items()
-        }
+    links: list[Link] = field(default_factory=list)
+    linked: int = 0
+    """Links there ever were: the number of the next."""
 
-    def by_client_id(self, client_id: str) -> str | None:
-        """Opaque id of the artifact, or of its collection, that a client named by an id of its own."""
-        for artifact in self.artifacts.values():
-            if artifact.client_id == client_id:
-                return artifact.id
-        return next((c.id for c in self.collections.values() if c.client_id == client_id), None)
-
-    def create(self, project: Project, run: Run | None, wanted: dict[str, Any]) -> Artifact:
-        """A new pending version, or the latest one when its digest is the same."""
-        names = wanted.get("artifactCollectionNames") or [wanted.get("artifactCollectionName")]
-        name, now = str(names[0]), self._store.now()
-        key = (project.entity, project.name, name)
-        collection = self.collections.get(key)
-        if collection is None:
-            collection = Collection(project, wanted["artifactTypeName"], name, now)
-            collection.client_id = wanted.get("sequenceClientID")
-            self.collections[key] = collection
-        latest = collection.find("latest")
-        if latest and latest.digest == wanted["digest"]:
-            return latest
-        artifact = Artifact(
-            number=self._store.number(),
-            collection=collection,
-            digest=wanted["digest"],
-            created_at=now,
-            client_id=wanted.get("clientID"),
-            description=wanted.get("description"),
-            metadata=wanted.get("metadata"),
-            history_step=wanted.get("historyStep"),
-            creator=run,
-            aliases=[alias["alias"] for alias in wanted.get("aliases") or []],
-            tags=[tag["tagName"] for tag in wanted.get("tags") or []],
-        )
-        collection.artifacts.append(artifact)
-        self.artifacts[artifact.id] = artifact
-        return artifact
-
-    def commit(self, artifact: Artifact) -> None:
-        """Give the version its number; its aliases, `latest` among them, move here from older ones."""
-        if artifact.state == "COMMITTED":
-            return
-        older = artifact.collection.committed
-        moving = {*artifact.aliases, "latest"}
-        for other in older:
-            other.aliases = [alias for alias in other.aliases if alias not in moving]
-        artifact.version, artifact.state = len(older), "COMMITTED"
-        artifact.aliases = sorted(moving)
-
-    def content(self, artifact: Artifact, digest: str) -> File | None:
-        """Stored content by its base64 MD5."""
-        project = artifact.collection.project
-        return self._contents.get((project.entity, project.name, digest))
-
-    def await_content(self, artifact: Artifact, name: str, digest: str) -> str | None:
-        """Path to upload content to; None when the project holds it already."""
-        project = artifact.collection.project
-        if (project.entity, project.name, digest) in self._contents:
-            return None
-        return self._store.upload_path(name, partial(self._receive, project, name, digest))
-
-    def put(self, artifact: Artifact, name: str, digest: str, body: bytes) -> None:
-        """Store content that no writer uploaded."""
-        self._receive(artifact.collection.project, name, digest, body)
-
-    def _receive(self, project: Project, name: str, digest: str, body: bytes) -> None:
-        stored = File(name, body, self._store.now(), self._store.blobs.put(name, body))
-        self._contents[project.entity, project.name, digest] = stored
-
-    def await_manifest(self, artifact: Artifact) -> str:
-        """Path to upload the manifest to."""
-
-        def receive(body: bytes) -> None:
-            name = artifact.manifest.name
-            artifact.manifest = File(name, body, self._store.now(), self._store.blobs.put(name, body))
-
-        return self._store.upload_path(artifact.manifest.name, receive)
+    @property
+    def members(self) -> "Sequence[Artifact | Link]":
+        """The links."""
+        return self.links

@@ -1,25 +1,26 @@
-"""Resolvers of artifacts, reading and writing."""
+"""Resolvers of artifacts: reading them, and making versions."""
 
-from collections.abc import Mapping
+import json
+from collections.abc import Iterable, Mapping
 from typing import Any
 
-from wandb_warehouse.sandbox.artifacts import Artifact, Collection
+from wandb_warehouse.sandbox.artifacts import Artifact, Collection, Link
 from wandb_warehouse.sandbox.clock import time_text
 from wandb_warehouse.sandbox.context import Context, Forbidden
+from wandb_warehouse.sandbox.filters import compile_filter
 from wandb_warehouse.sandbox.queries import Resolver, connection, file_node
 from wandb_warehouse.sandbox.store import File, Project, Run, opaque
 
-__all__ = ["ARTIFACTS"]
+__all__ = ["ARTIFACTS", "membership_node", "tag_nodes"]
 
 
-def _known(context: Context, artifact_id: str) -> Artifact:
-    if artifact_id not in context.shelf.artifacts:
-        raise Forbidden(f"artifact {artifact_id} not found", 404)
-    return context.shelf.artifacts[artifact_id]
-
-
-def _time(source: Artifact | Collection, context: Context) -> str:
+def _time(source: Artifact | Collection | Link, context: Context) -> str:
     return time_text(source.created_at, context.store.switches)
+
+
+def _updated(artifact: Artifact, context: Context) -> str:
+    seconds = artifact.created_at if artifact.updated_at is None else artifact.updated_at
+    return time_text(seconds, context.store.switches)
 
 
 def _create(_: Any, context: Context, input: dict[str, Any]) -> dict[str, Any]:  # noqa: A002 -- the schema's argument
@@ -29,7 +30,7 @@ def _create(_: Any, context: Context, input: dict[str, Any]) -> dict[str, Any]: 
 
 
 def _create_manifest(_: Any, context: Context, input: dict[str, Any]) -> dict[str, Any]:  # noqa: A002 -- as above
-    artifact = _known(context, input["artifactID"])
+    artifact = context.artifact(input["artifactID"])
     artifact.manifest.name = input["name"]
     return {"artifactManifest": _manifest(artifact, context, upload=True)}
 
@@ -55,7 +56,7 @@ def _manifest(artifact: Artifact, context: Context, *, upload: bool = False) -> 
 def _create_files(_: Any, context: Context, input: dict[str, Any]) -> dict[str, Any]:  # noqa: A002 -- as above
     nodes = []
     for wanted in input["artifactFiles"]:
-        artifact = _known(context, wanted["artifactID"])
+        artifact = context.artifact(wanted["artifactID"])
         path = context.shelf.await_content(artifact, wanted["name"], wanted["md5"])
         nodes.append(
             {
@@ -73,45 +74,9 @@ def _create_files(_: Any, context: Context, input: dict[str, Any]) -> dict[str, 
 
 
 def _commit(_: Any, context: Context, input: dict[str, Any]) -> dict[str, Any]:  # noqa: A002 -- as above
-    artifact = _known(context, input["artifactID"])
+    artifact = context.artifact(input["artifactID"])
     context.shelf.commit(artifact)
     return {"artifact": artifact}
-
-
-def _use(_: Any, context: Context, input: dict[str, Any]) -> dict[str, Any]:  # noqa: A002 -- as above
-    artifact = _known(context, input["artifactID"])
-    run = context.run(input["entityName"], input["projectName"], input["runName"])
-    if run not in artifact.used_by:
-        artifact.used_by.append(run)
-    return {"artifact": artifact}
-
-
-def _update(_: Any, context: Context, input: dict[str, Any]) -> dict[str, Any]:  # noqa: A002 -- as above
-    artifact = _known(context, input["artifactID"])
-    for name in ("description", "metadata"):
-        if input.get(name) is not None:
-            setattr(artifact, name, input[name])
-    gone = {tag["tagName"] for tag in input.get("tagsToDelete") or []}
-    more = [tag["tagName"] for tag in input.get("tagsToAdd") or []]
-    artifact.tags = list(dict.fromkeys([*(tag for tag in artifact.tags if tag not in gone), *more]))
-    return {"artifact": artifact}
-
-
-def _add_aliases(_: Any, context: Context, input: dict[str, Any]) -> dict[str, Any]:  # noqa: A002 -- as above
-    """An alias points to one version of its collection: it moves here from another one."""
-    artifact = _known(context, input["artifactID"])
-    moving = {each["alias"] for each in input["aliases"]}
-    for other in artifact.collection.artifacts:
-        other.aliases = [alias for alias in other.aliases if alias not in moving]
-    artifact.aliases = sorted({*artifact.aliases, *moving})
-    return {"success": True}
-
-
-def _delete_aliases(_: Any, context: Context, input: dict[str, Any]) -> dict[str, Any]:  # noqa: A002 -- as above
-    artifact = _known(context, input["artifactID"])
-    gone = {each["alias"] for each in input["aliases"]}
-    artifact.aliases = [alias for alias in artifact.aliases if alias not in gone]
-    return {"success": True}
 
 
 def _files(
@@ -134,35 +99,54 @@ def _files_by_entries(
     return _files(artifact, context, names=names, first=context.store.switches.page_cap)
 
 
-def _membership(collection: Collection, alias: str) -> dict[str, Any] | None:
-    artifact = collection.find(alias)
-    if artifact is None:
-        return None
+def membership_node(collection: Collection, member: Artifact | Link) -> dict[str, Any]:
+    """A version in a collection."""
     return {
-        "id": opaque("ArtifactCollectionMembership", artifact.number),
-        "versionIndex": artifact.version,
-        "aliases": _aliases(artifact),
+        "id": opaque("ArtifactCollectionMembership", collection.number, member.artifact.number),
+        "versionIndex": member.version,
+        "aliases": _aliases_in(collection, member),
         "artifactCollection": collection,
-        "artifact": artifact,
+        "artifact": member.artifact,
+        "member": member,
     }
 
 
-def _aliases(artifact: Artifact, *_: Any) -> list[dict[str, Any]]:
+def _aliases_in(collection: Collection, member: Artifact | Link) -> list[dict[str, Any]]:
     return [
         {
-            "id": opaque("ArtifactAlias", artifact.number, alias),
+            "id": opaque("ArtifactAlias", collection.number, alias),
             "alias": alias,
-            "artifactCollection": artifact.collection,
+            "artifactCollection": collection,
         }
-        for alias in artifact.aliases
+        for alias in member.aliases
     ]
+
+
+def _memberships(artifact: Artifact) -> list[tuple[Collection, Artifact | Link]]:
+    """A version in every collection that has it, first the one it was made in."""
+    return [(artifact.collection, artifact), *artifact.links]
+
+
+def _aliases(artifact: Artifact, *_: Any) -> list[dict[str, Any]]:
+    """Aliases of a version, also those of its links."""
+    return [alias for each in _memberships(artifact) for alias in _aliases_in(*each)]
+
+
+def _collection_aliases(collection: Collection, context: Context, **arguments: Any) -> dict[str, Any]:
+    found = [alias for member in collection.members for alias in _aliases_in(collection, member)]
+    return connection(context, sorted(found, key=lambda each: str(each["alias"])), **arguments)
+
+
+def _membership(collection: Collection, _: Context, *, aliasName: str) -> dict[str, Any] | None:  # noqa: N803 -- as above
+    member = collection.find(aliasName)
+    return membership_node(collection, member) if member else None
 
 
 def _by_name(project: Project, context: Context, name: str) -> dict[str, Any] | None:
     """A version by `collection:alias`."""
     title, _, alias = name.partition(":")
     collection = context.shelf.collection(project, title)
-    return _membership(collection, alias or "latest") if collection else None
+    return _membership(collection, context, aliasName=alias or "latest") if collection else None
 
 
 def _project_artifact(project: Project, context: Context, name: str) -> Artifact | None:
@@ -187,25 +171,55 @@ def _types(project: Project, context: Context, **arguments: Any) -> dict[str, An
     return connection(context, [_type(project, context, name) for name in names], **arguments)
 
 
-def _type_collections(kind: dict[str, Any], context: Context, **arguments: Any) -> dict[str, Any]:
-    return connection(context, kind["members"], after=arguments.get("after"), first=arguments.get("first"))
+def _collections(
+    collections: list[Collection],
+    context: Context,
+    *,
+    filters: str | None = None,  # noqa: ARG001 -- the schema's argument; nobody asks with one
+    order: str | None = None,  # noqa: ARG001 -- as above
+    **arguments: Any,
+) -> dict[str, Any]:
+    return connection(context, collections, **arguments)
 
 
-def _versions(collection: Collection, context: Context, **arguments: Any) -> dict[str, Any]:
-    newest_first = list(reversed(collection.committed))
-    shown = connection(context, newest_first, after=arguments.get("after"), first=arguments.get("first"))
+def _versions(
+    collection: Collection,
+    context: Context,
+    *,
+    filters: str | None = None,
+    order: str | None = None,  # noqa: ARG001 -- as above
+    **arguments: Any,
+) -> dict[str, Any]:
+    """Versions, newest first; in every state where none is asked for: the official client asks for committed ones."""
+    passes = compile_filter(json.loads(filters)) if filters else None
+    newest_first = [
+        member
+        for member in reversed(collection.members)
+        if passes is None or passes({"state": member.artifact.state})
+    ]
+    shown = connection(context, newest_first, **arguments)
     for edge in shown["edges"]:
-        edge["version"] = f"v{edge['node'].version}"
+        member = edge["node"]
+        edge["version"] = None if member.version is None else f"v{member.version}"
+        edge["node"] = member.artifact
     return shown
 
 
 def _output(run: Run, context: Context, **arguments: Any) -> dict[str, Any]:
-    made = [a for a in context.shelf.artifacts.values() if a.creator is run and a.state == "COMMITTED"]
-    return connection(context, made, **arguments)
+    return connection(context, [a for a in _committed(context) if run in a.logged_by], **arguments)
 
 
 def _input(run: Run, context: Context, **arguments: Any) -> dict[str, Any]:
-    return connection(context, [a for a in context.shelf.artifacts.values() if run in a.used_by], **arguments)
+    return connection(context, [a for a in _committed(context) if run in a.used_by], **arguments)
+
+
+def _committed(context: Context) -> list[Artifact]:
+    return [a for a in context.shelf.artifacts.values() if a.state == "COMMITTED"]
+
+
+def tag_nodes(tags: Iterable[str]) -> list[dict[str, Any]]:
+    """Tags as the API shows them."""
+    return [{"id": opaque("Tag", tag), "name": tag} for tag in tags]
 
 
 def _client_id(_: Any, context: Context, clientID: str) -> dict[str, Any] | None:  # noqa: N803 -- as above
@@ -216,6 +230,16 @@ def _client_id(_: Any, context: Context, clientID: str) -> dict[str, Any] | None
 def _collection_type(collection: Collection, context: Context) -> dict[str, Any] | None:
     return _type(collection.project, context, collection.type)
 
+
+_COLLECTION: Mapping[str, Resolver] = {
+    "createdAt": _time,
+    "updatedAt": _time,
+    "defaultArtifactType": _collection_type,
+    "artifacts": _versions,
+    "artifactMembership": _membership,
+    "aliases": _collection_aliases,
+    "tags": lambda collection, _, **__: {"edges": [{"node": node} for node in tag_nodes(collection.tags)]},
+}
 
 ARTIFACTS: Mapping[str, Mapping[str, Resolver]] = {
     "Query": {
@@ -231,56 +255,54 @@ ARTIFACTS: Mapping[str, Mapping[str, Resolver]] = {
         "updateArtifactManifest": _update_manifest,
         "createArtifactFiles": _create_files,
         "commitArtifact": _commit,
-        "useArtifact": _use,
-        "updateArtifact": _update,
-        "addAliases": _add_aliases,
-        "deleteAliases": _delete_aliases,
     },
     "Project": {
         "artifactTypes": _types,
         "artifactType": _type,
         "artifactCollection": lambda project, context, name: context.shelf.collection(project, name),
+        "artifactCollections": lambda project, context, **arguments: _collections(
+            context.shelf.of_project(project), context, **arguments
+        ),
         "artifactCollectionMembership": _by_name,
         "artifact": _project_artifact,
     },
     "Run": {"outputArtifacts": _output, "inputArtifacts": _input},
     "ArtifactType": {
-        "artifactCollections": _type_collections,
+        "artifactCollections": lambda kind, context, **arguments: _collections(
+            kind["members"], context, **arguments
+        ),
         "artifactCollection": lambda kind, _, name: next(
             (c for c in kind["members"] if c.name == name), None
         ),
     },
     "ArtifactSequence": {
-        "createdAt": _time,
-        "updatedAt": _time,
-        "defaultArtifactType": _collection_type,
-        "artifacts": _versions,
-        "artifactMembership": lambda collection, _, **arguments: _membership(
-            collection, arguments["aliasName"]
-        ),
-        "tags": lambda *_, **__: {"edges": []},
-        "digestAlgorithm": lambda *_: "MD5",
+        **_COLLECTION,
+        "digestAlgorithm": lambda *_: "MANIFEST_MD5",
         "latestArtifact": lambda collection, _: collection.find("latest"),
     },
+    "ArtifactPortfolio": _COLLECTION,
     "ArtifactCollectionMembership": {
         "files": lambda membership, context, **arguments: _files(
             membership["artifact"], context, **arguments
         ),
-        "createdAt": lambda membership, context: _time(membership["artifact"], context),
+        "createdAt": lambda membership, context: _time(membership["member"], context),
     },
     "Artifact": {
         "artifactSequence": lambda artifact, _: artifact.collection,
         "artifactType": lambda artifact, context: _collection_type(artifact.collection, context),
         "versionIndex": lambda artifact, _: artifact.version,
-        "ttlDurationSeconds": lambda *_: -2,
-        "ttlIsInherited": lambda *_: True,
-        "tags": lambda artifact, _: [{"id": opaque("Tag", tag), "name": tag} for tag in artifact.tags],
+        "ttlDurationSeconds": lambda artifact, _: artifact.ttl or -2,
+        "ttlIsInherited": lambda artifact, _: artifact.ttl is None,
+        "tags": lambda artifact, _: tag_nodes(artifact.tags),
         "historyStep": lambda artifact, _: artifact.history_step,
-        "digestAlgorithm": lambda *_: "MD5",
+        "digestAlgorithm": lambda artifact, _: artifact.algorithm,
         "fileCount": lambda artifact, _: len(artifact.entries),
         "createdAt": _time,
-        "updatedAt": _time,
+        "updatedAt": _updated,
         "aliases": _aliases,
+        "artifactMemberships": lambda artifact, context, **arguments: connection(
+            context, [membership_node(*each) for each in _memberships(artifact)], **arguments
+        ),
         "currentManifest": lambda artifact, context: (
             _manifest(artifact, context) if artifact.manifest.body else None
         ),

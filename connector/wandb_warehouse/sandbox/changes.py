@@ -5,7 +5,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from wandb_warehouse.sandbox.artifacts import Artifact, ArtifactShelf
+    from wandb_warehouse.sandbox.artifacts import Artifact
+    from wandb_warehouse.sandbox.shelf import ArtifactShelf
     from wandb_warehouse.sandbox.store import Project, Run, Store
 
 __all__ = ["RUN_FIELDS", "Changes"]
@@ -138,6 +139,7 @@ class Changes:
                 "artifactTypeName": kind,
                 "digest": digest,
                 "aliases": [{"alias": alias} for alias in aliases],
+                "enableDigestDeduplication": True,
             }
             run = self._run(entity, project, run_id) if run_id else None
             artifact = self.shelf.create(home, run, wanted)
@@ -151,6 +153,4 @@ class Changes:
             target = found.find(f"v{version}") if found else None
             if found is None or target is None:
                 raise KeyError(f"the sandbox holds no artifact {entity}/{project}/{collection}:v{version}")
-            for other in found.committed:
-                other.aliases = [each for each in other.aliases if each != alias]
-            target.aliases = sorted({*target.aliases, alias})
+            self.shelf.alias(found, target, [alias])

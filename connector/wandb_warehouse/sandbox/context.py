@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass, field
 
-from wandb_warehouse.sandbox.artifacts import ArtifactShelf
+from wandb_warehouse.sandbox.artifacts import Artifact, Collection
+from wandb_warehouse.sandbox.shelf import ArtifactShelf
 from wandb_warehouse.sandbox.store import Project, Run, Store
 
 __all__ = ["Context", "Forbidden", "Origins"]
@@ -67,6 +68,27 @@ class Context:
         if run is None:
             raise Forbidden(f"run {storage_id} not found", 404)
         return run
+
+    def artifact(self, artifact_id: str) -> Artifact:
+        """An artifact version a mutation names.
+
+        Raises:
+            Forbidden: There is none.
+        """
+        if artifact_id not in self.shelf.artifacts:
+            raise Forbidden(f"artifact {artifact_id} not found", 404)
+        return self.shelf.artifacts[artifact_id]
+
+    def collection(self, collection_id: str) -> Collection:
+        """An artifact collection a mutation names.
+
+        Raises:
+            Forbidden: There is none.
+        """
+        found = next((c for c in self.shelf.collections.values() if c.id == collection_id), None)
+        if found is None:
+            raise Forbidden(f"artifact collection {collection_id} not found", 404)
+        return found
 
     def url(self, path: str) -> str:
         """Absolute URL of a path of the API."""

@@ -84,8 +84,8 @@ class Sandbox(Changes):
             port: 0 for a free one.
             latency: Seconds every request waits before it is served.
         """
-        from wandb_warehouse.sandbox.artifacts import ArtifactShelf  # noqa: PLC0415 -- the web extra may be missing
         from wandb_warehouse.sandbox.faults import FaultQueue  # noqa: PLC0415 -- as above
+        from wandb_warehouse.sandbox.shelf import ArtifactShelf  # noqa: PLC0415 -- the web extra may be missing
         from wandb_warehouse.sandbox.store import Store  # noqa: PLC0415 -- as above
 
         if keys is None or not isinstance(keys, Mapping):

@@ -27,7 +27,8 @@ from graphql import (
     validate,
 )
 
-from wandb_warehouse.sandbox.artifacts import Collection
+from wandb_warehouse.sandbox.artifact_changes import ARTIFACT_CHANGES
+from wandb_warehouse.sandbox.artifacts import Portfolio
 from wandb_warehouse.sandbox.artifacts_api import ARTIFACTS
 from wandb_warehouse.sandbox.boards import BOARDS
 from wandb_warehouse.sandbox.context import Context, Forbidden
@@ -39,7 +40,13 @@ from wandb_warehouse.sandbox.store import Run
 __all__ = ["Answer", "answer", "operation_name"]
 
 _DOCUMENTS_KEPT = 512
-_CODES = {401: "PERMISSION_ERROR", 403: "PERMISSION_ERROR", 404: "NOT_FOUND"}
+_CODES = {
+    400: "BAD_REQUEST",
+    401: "PERMISSION_ERROR",
+    403: "PERMISSION_ERROR",
+    404: "NOT_FOUND",
+    409: "CONFLICT",
+}
 
 
 @dataclass(frozen=True)
@@ -67,8 +74,8 @@ def _bind(resolver: Resolver) -> Callable[..., Any]:
     return resolve
 
 
-def _type_of_collection(value: object, *_: Any) -> str | None:
-    return "ArtifactSequence" if isinstance(value, Collection) else None
+def _type_of_collection(value: object, *_: Any) -> str:
+    return "ArtifactPortfolio" if isinstance(value, Portfolio) else "ArtifactSequence"
 
 
 def _type_of_creator(value: object, *_: Any) -> str:
@@ -77,7 +84,7 @@ def _type_of_creator(value: object, *_: Any) -> str:
 
 _RESOLVERS: Resolvers = {
     (type_name, field): resolver
-    for table in (QUERIES, MUTATIONS, ARTIFACTS, BOARDS)
+    for table in (QUERIES, MUTATIONS, ARTIFACTS, ARTIFACT_CHANGES, BOARDS)
     for type_name, resolvers in table.items()
     for field, resolver in resolvers.items()
 }

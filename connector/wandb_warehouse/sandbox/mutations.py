@@ -56,15 +56,28 @@ def _bucket(context: Context, wanted: Mapping[str, Any]) -> tuple[Run, bool]:
 
 
 def _upsert_model(_: Any, context: Context, input: dict[str, Any]) -> dict[str, Any]:  # noqa: A002 -- as above
+    """A project by its id, or by its name: made where it is new.
+
+    Source: `CREATE_PROJECT_GQL` of `wandb.apis._generated`.
+    """
     entity = input.get("entityName") or str(context.viewer)
-    inserted = (entity, input["name"]) not in context.store.projects
-    project = context.store.ensure_project(entity, input["name"], username=context.viewer)
+    projects = context.store.projects
+    known = next((p for p in projects.values() if input.get("id") and p.storage_id == input["id"]), None)
+    if known is None and not input.get("name"):
+        raise Forbidden("a project without a name", 400)
+    name = known.name if known else input["name"]
+    inserted = known is None and (entity, name) not in projects
+    project = known or context.store.ensure_project(entity, name, username=context.viewer)
     project.description = input.get("description") or project.description
     return {"project": project, "model": project, "inserted": inserted}
 
 
 def _delete_run(_: Any, context: Context, input: dict[str, Any]) -> dict[str, Any]:  # noqa: A002 -- as above
-    context.run_by_id(input["id"]).deleted = True
+    run = context.run_by_id(input["id"])
+    run.deleted = True
+    if input.get("deleteArtifacts"):
+        for artifact in context.shelf.made_by(run):
+            context.shelf.delete(artifact)
     return {"clientMutationId": input.get("clientMutationId")}
 
 

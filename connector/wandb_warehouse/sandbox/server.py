@@ -18,11 +18,11 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from wandb_warehouse.sandbox import filestream
-from wandb_warehouse.sandbox.artifacts import ArtifactShelf
 from wandb_warehouse.sandbox.context import Context, Origins
 from wandb_warehouse.sandbox.faults import FaultMiddleware, FaultQueue
 from wandb_warehouse.sandbox.graphql_api import answer, operation_name
 from wandb_warehouse.sandbox.rows import loads
+from wandb_warehouse.sandbox.shelf import ArtifactShelf
 from wandb_warehouse.sandbox.storage import storage_routes
 from wandb_warehouse.sandbox.store import Store
 

@@ -1,6 +1,6 @@
 """What one sync is asked to do."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -87,6 +87,10 @@ class SyncOptions:
 
     whole: bool = False
     """Publish nothing where a run comes short: what was stored of it stays."""
+
+    owed: Mapping[str, Collection[str]] = field(default_factory=dict)
+    """What is read of tables beside details and history although nothing tells that it moved, where it was read before:
+    ids of runs by table, `*` for a table of the project."""
 
     beside: frozenset[str] | None = None
     """Exactly these tables beside details and history, whatever the other options say; None lets them decide."""

@@ -144,6 +144,7 @@ class _Rounds:
             coverage=CoverageOptions(
                 options.coverage_tables,
                 reread_runs=options.sweep is True,
+                owed=options.owed,
                 metadata_files=options.metadata_files,
                 max_table_bytes=options.max_table_bytes,
             ),

@@ -1,10 +1,11 @@
 """`ArtifactCollection`: a named sequence of artifact versions, as the warehouse knows it."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from wandb_warehouse.api.changes.refreshing import refresh_project
+from wandb_warehouse.api.artifacts.lineage import stored_versions
+from wandb_warehouse.api.changes.artifacts import Shown
 from wandb_warehouse.api.changes.writing import at_wandb
 from wandb_warehouse.api.session import Session, plain, time_text
 from wandb_warehouse.api.stored import absent, escaped
@@ -19,7 +20,8 @@ __all__ = ["ArtifactCollection", "stored_collections"]
 class ArtifactCollection:
     """A named sequence of artifact versions of one type.
 
-    Its description, tags, ids and time of change are at W&B only: asked for, they raise NotStoredError.
+    Its description, tags, ids and time of change are at W&B only: asked for, they raise NotStoredError. Name, type,
+    description and tags can be set, and reach W&B by `save`.
 
     Args:
         session: what the objects of an `Api` share.
@@ -51,6 +53,7 @@ class ArtifactCollection:
         self.project = project
         self.organization = organization
         self._attrs = dict(attrs or self.load(entity, project, type, name))
+        self._changed: dict[str, Any] = {}
 
     def load(self, entity: str, project: str, type_: str, name: str) -> dict[str, Any]:
         """Look a collection up, and give what is stored of it.
@@ -68,13 +71,23 @@ class ArtifactCollection:
 
     @property
     def name(self) -> str:
-        """Name of the collection."""
-        return str(self._attrs["collection"])
+        """Name of the collection; what is set reaches W&B by `save`."""
+        return str(self._changed.get("name", self._attrs["collection"]))
+
+    @name.setter
+    def name(self, name: str) -> None:
+        self._changed["name"] = name
 
     @property
     def type(self) -> str:
-        """Type of its artifacts."""
-        return str(self._attrs["type"])
+        """Type of its artifacts; what is set reaches W&B by `save`."""
+        return str(self._changed.get("type", self._attrs["type"]))
+
+    @type.setter  # noqa: A003 -- W&B's name
+    def type(self, type: str) -> None:  # noqa: A002 -- as above
+        if not self.is_sequence():
+            raise ValueError("Type can only be changed if the artifact collection is a sequence.")
+        self._changed["type"] = type
 
     @property
     def created_at(self) -> str:
@@ -107,13 +120,25 @@ class ArtifactCollection:
 
     @property
     def description(self) -> str | None:
-        """Nothing: not in the warehouse, and raises NotStoredError."""
-        raise self._absent("description")
+        """What was set here, and reaches W&B by `save`; what W&B has is not in the warehouse: NotStoredError."""
+        if "description" not in self._changed:
+            raise self._absent("description")
+        return self._changed["description"]  # type: ignore[no-any-return]
+
+    @description.setter
+    def description(self, description: str | None) -> None:
+        self._changed["description"] = description
 
     @property
     def tags(self) -> list[str]:
-        """Nothing: not in the warehouse, and raises NotStoredError."""
-        raise self._absent("tags")
+        """What was set here, as `description`."""
+        if "tags" not in self._changed:
+            raise self._absent("tags")
+        return self._changed["tags"]  # type: ignore[no-any-return]
+
+    @tags.setter
+    def tags(self, tags: Iterable[str]) -> None:
+        self._changed["tags"] = list(tags)
 
     @property
     def updated_at(self) -> str | None:
@@ -133,7 +158,13 @@ class ArtifactCollection:
         from wandb_warehouse.api.artifacts.versions import Artifacts
 
         return Artifacts(
-            self._session, self.entity, self.project, self.name, self.type, per_page=per_page, start=start
+            self._session,
+            self.entity,
+            self.project,
+            str(self._attrs["collection"]),
+            str(self._attrs["type"]),
+            per_page=per_page,
+            start=start,
         )
 
     def change_type(self, new_type: str) -> None:
@@ -143,19 +174,35 @@ class ArtifactCollection:
         """
         with self._changing("change_type") as found:
             found.change_type(new_type)
+        self._attrs["type"] = new_type
+
+    def save(self) -> None:
+        """Write to W&B what was set of name, type, description and tags; then as `change_type`."""
+        with self._changing("save") as found:
+            for name, value in self._changed.items():
+                setattr(found, name, value)
+            found.save()
+        self._attrs |= {"collection": self.name, "type": self.type}
+        for name in ("name", "type"):
+            self._changed.pop(name, None)
 
     def delete(self) -> None:
-        """Delete the collection and its versions at W&B; errors as `change_type`."""
+        """Delete the collection and its versions, or its links, at W&B; errors as `change_type`."""
         with self._changing("delete") as found:
             found.delete()
 
     @contextmanager
     def _changing(self, name: str) -> Iterator[Any]:
-        path = f"{self.entity}/{self.project}/{self.name}"
+        """Give the official client's form of it; then bring up to date what shows its versions."""
+        known, kind = str(self._attrs["collection"]), str(self._attrs["type"])
+        place = {"entity": self.entity, "project": self.project, "collection": known}
+        ids = [str(row["artifact_id"]) for row in stored_versions(self._session, **place)]
+        shown = Shown.of(self._session, ids)
+        path = f"{self.entity}/{self.project}/{known}"
         client = self._session.official()
         with at_wandb(f"ArtifactCollection.{name} of {path}"):
-            yield client.artifact_collection(self.type, path)
-        refresh_project(self._session, self.entity, self.project, tables=True)
+            yield client.artifact_collection(kind, path)
+        Shown(shown.projects | {(self.entity, self.project)}, shown.runs).refresh(self._session)
 
     def __repr__(self) -> str:
         return f"<ArtifactCollection {self.name} ({self.type})>"

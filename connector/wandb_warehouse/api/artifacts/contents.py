@@ -6,8 +6,8 @@ from datetime import timedelta
 from os import PathLike
 from typing import TYPE_CHECKING, Any, Self, cast
 
+from wandb_warehouse.api.changes.artifacts import change_artifact, link_artifact
 from wandb_warehouse.api.changes.differing import same
-from wandb_warehouse.api.changes.writing import changing_artifact
 from wandb_warehouse.api.session import Session
 
 if TYPE_CHECKING:
@@ -26,11 +26,6 @@ class ArtifactContents:
     _read: dict[str, Any]
     _changed: dict[str, Any]
 
-    @property
-    def qualified_name(self) -> str:
-        """Entity, project and name."""
-        raise NotImplementedError
-
     def _value(self, name: str) -> Any:
         """What may be changed of the version, as it is here."""
         raise NotImplementedError
@@ -40,7 +35,7 @@ class ArtifactContents:
         raise NotImplementedError
 
     def _official(self) -> Any:
-        return self._session.official().artifact(self.qualified_name)
+        return self._session.official().artifact(self._artifact._exact_name)
 
     @property
     def manifest(self) -> Any:
@@ -170,26 +165,43 @@ class ArtifactContents:
 
         Lists and metadata that were changed in place are written, too; what was only read stays as W&B has it.
         """
-        with changing_artifact(self._session, self._artifact, "save") as found:
+
+        def write(theirs: Any) -> None:
             for name in {*self._changed, *self._read}:
                 if name in self._changed or not same(self._read[name], self._stored(name)):
-                    setattr(found, name, self._read[name])
-            found.save(project, settings)
+                    setattr(theirs, name, self._read[name])
+            theirs.save(project, settings)
+
+        change_artifact(self._session, self._artifact, "save", write)
+        self._artifact._reload()
 
     def link(self, target_path: str, aliases: Iterable[str] | None = None) -> Any:
-        """Link the version into another collection at W&B, and give the link as the official client has it."""
-        with changing_artifact(self._session, self._artifact, "link") as found:
-            return found.link(target_path, aliases)
+        """Link the version into another collection at W&B, and give the link.
+
+        It is the official client's where the warehouse has not the project of that collection. Errors as `save`.
+        """
+        from wandb_warehouse.api.artifacts.versions import find_artifact
+
+        made, path = link_artifact(self._session, self._artifact, target_path, aliases)
+        return made if path is None else find_artifact(self._session, path)
 
     def unlink(self) -> None:
         """Take the version out of the collection it was linked into, at W&B; errors as `save`."""
-        with changing_artifact(self._session, self._artifact, "unlink") as found:
-            found.unlink()
+        change_artifact(self._session, self._artifact, "unlink", lambda theirs: theirs.unlink())
 
     def delete(self, delete_aliases: bool = False) -> None:
-        """Delete the version at W&B; errors as `save`."""
-        with changing_artifact(self._session, self._artifact, "delete") as found:
-            found.delete(delete_aliases)
+        """Delete the version at W&B, or the link if it is one; errors as `save`.
+
+        Args:
+            delete_aliases: delete it with its aliases; without it a version that has some is refused.
+        """
+        change_artifact(
+            self._session,
+            self._artifact,
+            "delete",
+            lambda theirs: theirs.delete(delete_aliases),
+            lineage=not self._artifact.is_link,
+        )
 
     @property
     def _artifact(self) -> "Artifact":

@@ -56,6 +56,11 @@ class ArtifactPlace:
         return f"{self.entity}/{self.project}/{self.name}"
 
     @property
+    def _exact_name(self) -> str:
+        """Entity, project, collection and version: an alias that it was asked for by may have moved since."""
+        return f"{self.entity}/{self.project}/{self._name.partition(':')[0]}:{self.version}"
+
+    @property
     def version(self) -> str | None:
         """Version in the collection, like `v3`; None for a draft."""
         return self._row["version"]  # type: ignore[no-any-return]

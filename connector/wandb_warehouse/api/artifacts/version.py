@@ -5,6 +5,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from wandb_warehouse.api.artifacts.contents import ArtifactContents
+from wandb_warehouse.api.artifacts.lineage import stored_versions
 from wandb_warehouse.api.artifacts.place import ArtifactPlace
 from wandb_warehouse.api.artifacts.together import Together
 from wandb_warehouse.api.session import Session, document, time_text
@@ -112,6 +113,14 @@ class Artifact(ArtifactPlace, ArtifactContents):
     def digest_algorithm(self) -> Any:
         """Nothing: not in the warehouse, and raises NotStoredError."""
         raise absent("digest_algorithm", f"artifact {self.qualified_name}")
+
+    def _reload(self) -> None:
+        """Take what is stored of it now, where something is."""
+        place = {name: self._row[name] for name in ("entity", "project", "collection")}
+        for row in stored_versions(self._session, **place, ids=[self._row["artifact_id"]]):
+            self._row = row
+        self._read.clear()
+        self._changed.clear()
 
     def _value(self, name: str) -> Any:
         """What may be changed: the value that was set, else what is stored, the same object every time."""

@@ -175,7 +175,7 @@ def find_artifact(session: Session, path: ArtifactPath, type: str | None = None)
     place = f"{path.entity}/{path.project}"
     require_project(session, path.entity, path.project)
     for row in stored_versions(session, entity=path.entity, project=path.project, collection=path.collection):
-        if path.alias in {row["version"], *row["aliases"]}:
+        if path.alias in {row["version"], *row["aliases"]} and row["state"] != "DELETED":
             break
     else:
         raise NotStoredError(

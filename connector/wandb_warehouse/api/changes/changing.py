@@ -4,8 +4,9 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, cast
 
+from wandb_warehouse.api.changes.artifacts import Shown
 from wandb_warehouse.api.changes.differing import apply_changes, same
-from wandb_warehouse.api.changes.refreshing import refresh
+from wandb_warehouse.api.changes.refreshing import refresh, refresh_artifacts
 from wandb_warehouse.api.changes.writing import (
     at_wandb,
     create_run,
@@ -112,12 +113,15 @@ class Changing:
         """Delete the run at W&B; the warehouse marks it as deleted, and this surface shows it no more.
 
         Args:
-            delete_artifacts: delete the artifacts that it logged, too; the next sync takes note of that.
+            delete_artifacts: delete the artifacts that it logged, too.
         """
         api, run = official(self._session), self._run
+        shown = Shown.beside(self._session, run) if delete_artifacts else None
         with at_wandb(f"deleting {run_name(run)}"):
             their_run(api, run).delete(delete_artifacts=delete_artifacts)
         self._refresh(gone=True)
+        if shown is not None:
+            shown.refresh(self._session)
 
     def update_state(self, state: str) -> bool:
         """Set the state at W&B, to `pending` or `failed`, and tell whether W&B did."""
@@ -171,7 +175,7 @@ class Changing:
         api, run = official(self._session), self._run
         with at_wandb(f"logging an artifact of {run_name(run)}"):
             their_run(api, run).log_artifact(their_artifact(api, artifact), aliases=aliases, tags=tags)
-        self._refresh()
+        refresh_artifacts(self._session, run.entity, run.project, run.id)
         return artifact
 
     def use_artifact(self, artifact: Any, use_as: str | None = None) -> Any:
@@ -191,7 +195,7 @@ class Changing:
             except TypeError as error:
                 raise ValueError(str(error)) from error
             their_run(api, run).use_artifact(theirs, use_as=use_as)
-        self._refresh()
+        refresh_artifacts(self._session, run.entity, run.project, run.id)
         return artifact
 
     @property

@@ -1,9 +1,10 @@
-"""Bringing one run of the warehouse up to date at once, after something of it was changed at W&B.
+"""Bringing runs and artifacts of the warehouse up to date at once, after something of them was changed at W&B.
 
-It is a sync of that run alone, as the run was asked for before: the same tables, keys and samples. Everything of it is
-fetched anew, its history with it, and the tables of its project; other runs, the cursors and the marks of sweeps stay
-as they are. A run that was deleted is looked for by its name, and marked as deleted where W&B shows its project without
-it.
+It is a sync of these runs alone, as each was asked for before: the same tables, keys and samples. Everything of them is
+fetched anew, their histories with it, and the tables of their project; other runs, the cursors and the marks of sweeps
+stay as they are. A run that was deleted is looked for by its name, and marked as deleted where W&B shows its project
+without it. Where artifacts were changed, the versions and aliases of a project are read, and what some of its runs
+logged and used; no run is fetched.
 """
 
 import stat
@@ -31,12 +32,13 @@ if TYPE_CHECKING:
     from wandb_warehouse.client import Connection, RunPage
     from wandb_warehouse.sync import Held, SyncOptions
 
-__all__ = ["PATIENCE", "refresh", "refresh_project"]
+__all__ = ["PATIENCE", "refresh", "refresh_artifacts", "refresh_project"]
 
 PATIENCE = 60.0
 """Seconds to wait for another sync to let go of the warehouse."""
 
 _POLL = 0.25
+_WHOLE = frozenset({"*"})
 
 
 def refresh(session: Session, entity: str, project: str, *run_ids: str, gone: bool = False) -> None:
@@ -51,7 +53,7 @@ def refresh(session: Session, entity: str, project: str, *run_ids: str, gone: bo
 
     Raises:
         BusyError: another sync holds the warehouse, for longer than `PATIENCE`.
-        PartialError: something of the run could not be fetched; it is missing until the next sync.
+        PartialError: something of a run could not be fetched; it is missing until the next sync.
         WarehouseError: as `sync`. The message of each says that the change itself is at W&B.
     """
     keys = [(entity, project, run_id) for run_id in run_ids]
@@ -63,19 +65,25 @@ def refresh(session: Session, entity: str, project: str, *run_ids: str, gone: bo
         _bring(session, name, lambda options: _fetch_runs(options, keys))
 
 
-def refresh_project(session: Session, entity: str, project: str, *, tables: bool = False) -> None:
-    """Bring a project up to date, as `refresh` does for a run; no run is fetched.
+def refresh_project(session: Session, entity: str, project: str) -> None:
+    """Bring a new project into the warehouse, without its runs; arguments and errors as `refresh`."""
+    _bring(session, f"{entity}/{project}", lambda options: _fetch_project(options, entity, project))
+
+
+def refresh_artifacts(session: Session, entity: str, project: str, *run_ids: str) -> None:
+    """Bring the artifacts of a project up to date, as far as they were synced before; errors as `refresh`.
 
     Args:
-        session: what the objects of an `Api` share.
+        session: what the objects of an `Api` share; it reads the new state from now on.
         entity: team or user.
         project: name of the project.
-        tables: read artifacts and sweeps, too, and with them which files and artifacts each run has.
+        *run_ids: runs that have logged or used other versions now.
     """
+    owed = {"artifacts": _WHOLE, "artifact_aliases": _WHOLE, "run_artifacts": set(run_ids)}
     _bring(
         session,
-        f"{entity}/{project}",
-        lambda options: _fetch_project(options, entity, project, tables=tables),
+        f"artifacts of {entity}/{project}",
+        lambda options: _fetch_project(replace(options, owed=owed), entity, project),
     )
 
 
@@ -128,29 +136,35 @@ def _mode(warehouse: Path | str) -> int | None:
 
 
 def _fetch_runs(options: "SyncOptions", keys: Sequence[RunKey]) -> None:
+    """Sync runs of one project, together those that were asked for alike and stored alike: whole, or not."""
     from wandb_warehouse.sync import Held
     from wandb_warehouse.verification.asked import Asked
-    from wandb_warehouse.verification.fetching import fetch, fetches
+    from wandb_warehouse.verification.fetching import Fetch, fetch, fetches
 
     held = Held.read(options.warehouse)
+    together: dict[tuple[Asked, bool], Fetch] = {}
     for key in keys:
         (group,) = fetches(held, [key], Asked.of({"stored_rows": 0}))
         row = held.runs.get(key)
         stored = row is not None and row["state"] == "ok"
         if row is not None and stored:  # else what other runs of the project were asked for
             group = replace(group, asked=Asked.of(row))
-        for report in fetch(group, replace(options, whole=stored), projects=False, runs=[key[2]], mend=True):
+        known = together.setdefault((group.asked, stored), replace(group, runs=()))
+        together[group.asked, stored] = replace(known, runs=(*known.runs, key))
+    for (_, stored), group in together.items():
+        ids = [run_id for *_, run_id in group.runs]
+        for report in fetch(group, replace(options, whole=stored), projects=False, runs=ids, mend=True):
             report.raise_if_partial()
 
 
-def _fetch_project(options: "SyncOptions", entity: str, project: str, *, tables: bool) -> None:
+def _fetch_project(options: "SyncOptions", entity: str, project: str) -> None:
     from wandb_warehouse.sync import Held
     from wandb_warehouse.verification.asked import Asked
     from wandb_warehouse.verification.fetching import fetch, fetches
 
     (group,) = fetches(Held.read(options.warehouse), [(entity, project, "")], Asked.of({}))
     group = replace(group, asked=Asked.of({}), runs=())
-    for report in fetch(group, options, projects=tables, runs=[], mend=True):
+    for report in fetch(group, options, projects=False, runs=[], mend=True):
         report.raise_if_partial()
 
 

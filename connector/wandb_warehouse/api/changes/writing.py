@@ -6,7 +6,7 @@ an error of ours, what it prints goes to standard error. `changing` has what a r
 
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, redirect_stdout, suppress
+from contextlib import contextmanager, redirect_stdout
 from typing import TYPE_CHECKING, Any
 
 from wandb_warehouse.api.changes.refreshing import refresh, refresh_project
@@ -16,18 +16,15 @@ from wandb_warehouse.errors import (
     AuthError,
     FatalRemoteError,
     MissingExtraError,
-    NotStoredError,
     WarehouseError,
 )
 from wandb_warehouse.settings import resolve_connection
 
 if TYPE_CHECKING:
-    from wandb_warehouse.api.artifacts.version import Artifact
     from wandb_warehouse.api.runs.run import Run
 
 __all__ = [
     "at_wandb",
-    "changing_artifact",
     "create_project",
     "create_run",
     "official",
@@ -136,7 +133,7 @@ def their_artifact(api: Any, artifact: Any) -> Any:
 
     if not isinstance(artifact, Artifact):
         raise TypeError("You must pass an artifact that Api().artifact() gave")
-    return api.artifact(artifact.qualified_name, type=artifact.type)
+    return api.artifact(artifact._exact_name, type=artifact.type)
 
 
 def run_name(run: "Run") -> str:
@@ -172,34 +169,3 @@ def create_project(session: Session, name: str, entity: str) -> None:
     with at_wandb(f"creating the project {entity}/{name}"):
         api.create_project(name, entity)
     refresh_project(session, entity, name)
-
-
-@contextmanager
-def changing_artifact(session: Session, artifact: "Artifact", name: str) -> Iterator[Any]:
-    """Give the official client's form of an artifact version to be changed; what shows it is brought up to date then.
-
-    That is the runs that made and used it, and the tables of its project. Where no run of the project did, the files
-    and artifacts of every run of it are read. Errors as `Changing`.
-
-    Args:
-        session: what the objects of an `Api` share.
-        artifact: a version of ours.
-        name: what is done, for messages.
-    """
-    api = session.official()
-    runs = {(run.entity, run.project, run.id) for run in _of_artifact(artifact)}
-    with at_wandb(f"Artifact.{name} of {artifact.qualified_name}"):
-        yield api.artifact(artifact.qualified_name)
-    here = sorted(run_id for *home, run_id in runs if home == [artifact.entity, artifact.project])
-    if here:
-        refresh(session, artifact.entity, artifact.project, *here)
-    else:
-        refresh_project(session, artifact.entity, artifact.project, tables=True)
-
-
-def _of_artifact(artifact: "Artifact") -> "Iterator[Run]":
-    with suppress(NotStoredError):  # what made it is of another project, or was deleted
-        if made := artifact.logged_by():
-            yield made
-    with suppress(NotStoredError):
-        yield from artifact.used_by()
