@@ -8,7 +8,7 @@ export UV_NO_PROGRESS := 1
 export UV_COMPILE_BYTECODE := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo engines test test-syncs test-rooms test-fast lint format types bench soak audit clean
+.PHONY: help setup demo engines test test-syncs test-rooms rooms-fast syncs-fast rooms-slow syncs-slow test-fast lint format types bench soak audit clean
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -24,19 +24,27 @@ demo: setup ## the main job: a sandbox project into DuckDB, and queries over it
 	@$(RUN) wandb-warehouse demo
 	@echo 'In this checkout the command is .venv/bin/wandb-warehouse (or: . .venv/bin/activate).'
 
-test: setup lint ## everything CI runs: lint, types, tests; in each half the fast ones first
-	@$(MAKE) --no-print-directory -j2 --output-sync=target test-syncs test-rooms
+test: setup lint ## everything CI runs: lint, types, tests; three parts at a time, since much of them is waiting
+	@$(MAKE) --no-print-directory -j3 --output-sync=target rooms-fast syncs-fast rooms-slow syncs-slow
 
-# Two halves of about the same length, to run side by side.
+# Two halves, each in two parts; the long parts come first, so that what runs last is short.
 SYNCS := tests/sync tests/real_client tests/operations tests/security tests/verification
 
-test-syncs: setup types
-	@$(RUN) pytest -q -p no:cacheprovider -m "not slow" $(SYNCS)
-	@$(RUN) pytest -q -p no:cacheprovider -m slow $(SYNCS)
+test-syncs: syncs-fast syncs-slow
 
-test-rooms: setup
+test-rooms: rooms-fast rooms-slow
+
+rooms-fast: setup
 	@$(RUN) pytest -q -p no:cacheprovider -m "not slow" tests $(SYNCS:%=--ignore=%)
+
+syncs-fast: setup types
+	@$(RUN) pytest -q -p no:cacheprovider -m "not slow" $(SYNCS)
+
+rooms-slow: setup
 	@$(RUN) pytest -q -p no:cacheprovider -m slow tests $(SYNCS:%=--ignore=%)
+
+syncs-slow: setup
+	@$(RUN) pytest -q -p no:cacheprovider -m slow $(SYNCS)
 
 engines: setup ## operations and views in PostgreSQL and Spark (some minutes; brings pyspark in)
 	@ENGINES=1 $(RUN) pytest -q -rs tests/engines

@@ -219,17 +219,37 @@ def test_long_histories_are_scanned_in_windows(api: Api, monkeypatch: pytest.Mon
     assert (scan.min_step, scan.max_step, next(iter(scan))["_step"]) == (0, 89, 0)
 
 
-@pytest.mark.parametrize(
-    "values",
-    [[math.nan, 1.0], [math.inf, 2], [2.0**70, 1], [2**70 + 1, 1], [True, 1], ["a", 1.5, None], [-0.0, 1]],
-)
-def test_every_kind_comes_back(values: list[Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Values of any kind, and of several under one metric, come back with their kind in rows, frames and files."""
+KINDS: list[list[Any]] = [
+    [math.nan, 1.0],
+    [math.inf, 2],
+    [2.0**70, 1],
+    [2**70 + 1, 1],
+    [True, 1],
+    ["a", 1.5, None],
+    [-0.0, 1],
+]
+
+
+@pytest.fixture(scope="module")
+def kinds(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A warehouse of a run for each of `KINDS`, with these values of its metric `v`."""
+    warehouse = tmp_path_factory.mktemp("kinds") / "wandb.duckdb"
     with Sandbox(switches=None) as box:
-        box.add_run("e", "p", "r", lines=[f'{{"_step":{n},"v":{_json(v)}}}' for n, v in enumerate(values)])
+        for number, values in enumerate(KINDS):
+            lines = [f'{{"_step":{n},"v":{_json(v)}}}' for n, v in enumerate(values)]
+            box.add_run("e", "p", f"r{number}", lines=lines)
         box.switches = type(box.switches)(nan="bare")
-        sync(options(box, tmp_path / "wandb.duckdb"))
-    run = Api(warehouse=tmp_path / "wandb.duckdb").run("e/p/r")
+        sync(options(box, warehouse))
+    return warehouse
+
+
+@pytest.mark.parametrize("number", range(len(KINDS)), ids=lambda number: str(KINDS[number]))
+def test_every_kind_comes_back(
+    number: int, kinds: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Values of any kind, and of several under one metric, come back with their kind in rows, frames and files."""
+    values = KINDS[number]
+    run = Api(warehouse=kinds).run(f"e/p/r{number}")
     found = [row.get("v") for row in run.history(pandas=False)]
     assert list(map(_told, found)) == list(map(_told, values))
     frame = run.history()

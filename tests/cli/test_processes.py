@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -101,7 +102,11 @@ def test_signals_end_a_sync_cleanly(home: Path, slow_box: Sandbox, sent: signal.
     assert running.returncode == code, err
     assert time.monotonic() - started < 10
     assert out == ""
-    assert [line for line in err.splitlines() if line] == [f"error: {word}; what was published before stands"]
+    # On a busy machine it takes so long that its progress is shown.
+    said = [
+        line for line in err.splitlines() if line and not re.search(r" runs, .* requests, .* \d+ s$", line)
+    ]
+    assert said == [f"error: {word}; what was published before stands"]
     assert [entry.name for entry in home.iterdir()] == ["wandb.duckdb.lock"]
 
 
@@ -298,7 +303,7 @@ def test_signals_end_a_query(warehouse: Path, sent: signal.Signals, code: int) -
         "query",
         "select count(*) from range(10000000) a, range(10000000) b where (a.range + b.range) % 7 = 3",
     )
-    _wait_for(lambda: _cpu_seconds(running.pid) > 6)  # far more than the start takes: the statement runs
+    _wait_for(lambda: _cpu_seconds(running.pid) > 3)  # far more than the start takes: the statement runs
     running.send_signal(sent)
     started = time.monotonic()
     _out, err = running.communicate(timeout=30)

@@ -189,14 +189,13 @@ def test_make_demo_and_ci_do_what_the_readme_says() -> None:
     makefile = (ROOT / "Makefile").read_text()
     recipes = dict(re.findall(r"^([a-z-]+):[^\n]*\n((?:\t[^\n]*\n)*)", makefile, re.MULTILINE))
     assert recipes["demo"].splitlines()[0].endswith("wandb-warehouse demo")
-    halves = ("test-syncs", "test-rooms")
-    assert recipes["test"].split()[-2:] == list(halves)
-    for marks in ('-m "not slow"', "-m slow"):  # one half takes the directories that the other ignores
-        chosen, others = (
-            next(line for line in recipes[half].splitlines() if marks in line) for half in halves
-        )
-        assert chosen.endswith("$(SYNCS)")
-        assert others.endswith("tests $(SYNCS:%=--ignore=%)")
+    parts = {"rooms-fast", "syncs-fast", "rooms-slow", "syncs-slow"}
+    assert set(recipes["test"].split()[-4:]) == parts
+    for length, marks in (("fast", '-m "not slow"'), ("slow", "-m slow")):
+        # One half takes the directories that the other ignores.
+        chosen, others = (recipes[f"{half}-{length}"].strip() for half in ("syncs", "rooms"))
+        assert chosen.endswith(f"{marks} $(SYNCS)")
+        assert others.endswith(f"{marks} tests $(SYNCS:%=--ignore=%)")
     assert (ROOT / ".ci" / "run").read_text().splitlines()[-1] == "exec make test"
     shown = [line for block in blocks(ROOT / "README.md") for line in block.text.splitlines()]
     assert "make demo" in shown

@@ -1,9 +1,12 @@
 """The server around the API: where it listens, its clock, its log, its faults, and how fast it serves."""
 
+import json
 import os
 import signal
+import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
 from email.utils import parsedate_to_datetime
@@ -36,6 +39,23 @@ def test_addresses(host: str) -> None:
         assert answer.json() == {"data": {"viewer": {"username": "sandbox"}}}
     with pytest.raises(httpx.ConnectError):
         httpx.post(f"{box.base_url}/graphql", json={"query": VIEWER}, trust_env=False)
+
+
+def test_an_answer_that_takes_long_keeps_no_server() -> None:
+    """A server that is stopped ends although an answer is under way, long before that would be given."""
+    box = Sandbox().start()
+    box.inject(Fault("slow", value=60))
+    port = urlsplit(box.base_url).port
+    with socket.create_connection(("127.0.0.1", port)) as client:
+        body = json.dumps({"query": VIEWER}).encode()
+        client.sendall(
+            b"POST /graphql HTTP/1.1\r\nHost: box\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body)
+        )
+        while not box.requests:
+            time.sleep(0.005)
+        box.stop()
+        assert not [thread for thread in threading.enumerate() if thread.name == "wandb-sandbox"]
+        assert not client.recv(1000).startswith(b"HTTP/1.1 200")
 
 
 def test_keys_name_their_users() -> None:

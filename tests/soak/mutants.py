@@ -61,7 +61,7 @@ MUTANTS = (
     ),
     Mutant(
         "publishing copies in place of the rename",
-        "warehouse/build.py", "self.path.replace(target)", "shutil.copyfile(self.path, target)",
+        "warehouse/build.py", "self.path.replace(target)", "target.write_bytes(self.path.read_bytes())",
         ("tests/warehouse/test_build.py",),
     ),
     Mutant(

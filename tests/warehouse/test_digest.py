@@ -2,6 +2,7 @@
 
 import math
 import random
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -57,10 +58,16 @@ _OTHER = {
 }
 
 
+@pytest.fixture(scope="module")
+def changing(published_once: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of the published warehouse, to be changed in transactions that are rolled back."""
+    return Path(shutil.copy(published_once, tmp_path_factory.mktemp("changing")))
+
+
 @pytest.mark.parametrize("table", [name for name in TABLES if name != "sync_log"])
-def test_every_column_counts_but_the_volatile(table: str, build: Build) -> None:
+def test_every_column_counts_but_the_volatile(table: str, changing: Path) -> None:
     """Another value in one column changes the digest of that table alone, unless the column is volatile."""
-    with duckdb.connect(str(build.path)) as connection:
+    with duckdb.connect(str(changing)) as connection:
         before = content_digest(connection)
         for column in TABLES[table].columns:
             connection.begin()

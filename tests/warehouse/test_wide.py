@@ -94,6 +94,7 @@ def warehouse(
     store = open_store(place, "filesystem" if request.param == "lake" else "duckdb")
     with store.lock():
         build = store.begin(folder / "work", [("acme", "vision", f"r{n}") for n in range(3)], {})
+        build.close()  # what follows opens the file itself
         insert(build.path, rows)
         log_sync(build)
         store.publish(build)

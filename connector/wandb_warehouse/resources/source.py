@@ -5,6 +5,7 @@ from typing import Any
 
 import dlt
 from dlt.common.schema.typing import TColumnSchema, TDeleteInsertStrategyDict
+from dlt.common.schema.utils import new_table
 from dlt.extract import DltResource
 
 from wandb_warehouse.arrow import Selection
@@ -129,6 +130,8 @@ def _resources(
 
 
 def _resource(table: Table, shared: Callable[[], Extraction], *, build: bool, selected: bool) -> DltResource:
+    target = table.stored if build else table
+
     def parts() -> Iterator[Any]:
         extraction = shared()
         phases = {"history": extraction.history, "history_sampled": extraction.sampled}
@@ -138,16 +141,19 @@ def _resource(table: Table, shared: Callable[[], Extraction], *, build: bool, se
             produced = iter(phases.get(table.name, extraction.details)())
         for part in produced:
             if part.table == table.name:
+                if build and target.name not in dlt.current.source_schema().tables:
+                    # As hints dlt would print the columns of every table, whether rows come for it or not.
+                    columns = list(column_hints(target).values())
+                    dlt.current.source_schema().update_table(new_table(target.name, columns=columns))
                 yield _imported(part)
 
     # The rows of a run in its small tables come complete, so they replace all it had; history comes in tails.
     whole = RUN_KEY if table.per_run and table.name != "history" else ()
-    target = table.stored if build else table
     factory = dlt.resource(
         parts,
         name=table.name,
         table_name=target.name,
-        columns=column_hints(target),
+        columns={} if build else column_hints(target),
         primary_key=list(target.primary_key),
         merge_key=() if build else list(_REPLACED.get(table.name, whole)),
         write_disposition="append" if build else _MERGE,

@@ -104,7 +104,7 @@ class Sandbox(Changes):
 
     def start(self) -> Self:
         """Start serving in a thread."""
-        from wandb_warehouse.sandbox.server import ServerThread  # noqa: PLC0415 -- the web extra may be missing
+        from wandb_warehouse.sandbox.serving import ServerThread  # noqa: PLC0415 -- the web extra may be missing
 
         app, listeners = self._listen()
         server = ServerThread(app, listeners)
@@ -316,7 +316,7 @@ def run_forever(
     ready: Callable[[Sandbox], None] | None = None,
 ) -> None:
     """Serve until interrupted; `fill` adds content first, `ready` is told once the address is known."""
-    from wandb_warehouse.sandbox.server import build_server  # noqa: PLC0415 -- the web extra may be missing
+    from wandb_warehouse.sandbox.serving import build_server  # noqa: PLC0415 -- the web extra may be missing
 
     box = Sandbox(switches=switches, host=host, port=port)
     app, listeners = box._listen()  # noqa: SLF001 -- the same room

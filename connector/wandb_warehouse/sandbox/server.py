@@ -1,4 +1,4 @@
-"""The web application, and the thread that serves it on a loopback address."""
+"""The web application, and the loopback addresses it is served on."""
 
 import asyncio
 import base64
@@ -6,12 +6,10 @@ import gzip
 import ipaddress
 import json
 import socket
-import threading
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any, NamedTuple
 
 import orjson
-import uvicorn
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response
@@ -26,14 +24,12 @@ from wandb_warehouse.sandbox.shelf import ArtifactShelf
 from wandb_warehouse.sandbox.storage import storage_routes
 from wandb_warehouse.sandbox.store import Store
 
-__all__ = ["Recorded", "ServerThread", "application", "bind", "build_server", "origin"]
+__all__ = ["Recorded", "application", "bind", "origin"]
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Message, Receive, Send], Awaitable[None]]
-
-_START_TIMEOUT = 10.0
 
 
 class Recorded(NamedTuple):
@@ -239,41 +235,3 @@ def origin(listener: socket.socket) -> str:
     """URL of a listening socket."""
     host, port = listener.getsockname()[:2]
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
-
-
-def build_server(app: App) -> uvicorn.Server:
-    """A quiet uvicorn server."""
-    config = uvicorn.Config(
-        app,
-        http="h11",
-        ws="none",
-        lifespan="off",
-        log_config=None,
-        access_log=False,
-        date_header=False,
-        server_header=False,
-        timeout_graceful_shutdown=1,
-    )
-    return uvicorn.Server(config)
-
-
-class ServerThread:
-    """A server in a thread of this process."""
-
-    def __init__(self, app: App, listeners: list[socket.socket]) -> None:
-        self._listeners = listeners
-        self._server = build_server(app)
-        self._thread = threading.Thread(
-            target=self._server.run, kwargs={"sockets": listeners}, name="wandb-sandbox", daemon=True
-        )
-
-    def start(self) -> None:
-        """Start serving; returns once connections are accepted (the socket listens already)."""
-        self._thread.start()
-
-    def stop(self) -> None:
-        """Stop serving and wait for the thread."""
-        self._server.should_exit = True
-        self._thread.join(_START_TIMEOUT)
-        for listener in self._listeners:
-            listener.close()

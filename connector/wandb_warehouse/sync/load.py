@@ -62,8 +62,7 @@ class Load:
     def publish(self, report: SyncReport) -> None:
         """Load, prove, publish; the report gets the generation."""
         phase = self._clock.phase
-        build_path = self._work / "build.duckdb"
-        pipeline = build_pipeline(build_path, self._work)
+        pipeline = build_pipeline(self._work)
         with phase("extract"):
             source = extraction_source(self._extraction)
             loaded = self._options.resources or [name for name in RESOURCES if name not in COVERAGE]
@@ -82,15 +81,14 @@ class Load:
         touched = self._touched(results) | _under_both(names, self._held)
         self._held = self._held.renamed(names)
         with phase("load"):
+            pipeline.normalize()
             with self.upkeep.running():
                 build = self._store.begin(self._work, touched, self._numbers.new())
-            with build.session():
+        with build.session() as connection:
+            with phase("load"):
                 build.rename_projects(names)
                 self._make_room(build, results)
-            pipeline.normalize()
-            pipeline.load(raise_on_failed_jobs=True)
-        with build.session():
-            with phase("load"):
+                pipeline.load(credentials=connection, raise_on_failed_jobs=True)
                 build.refresh_metrics(map(_key, results))
                 build.write_ledger(self._ledger(build, results))
                 build.mark_deleted(
@@ -117,8 +115,8 @@ class Load:
                     ),
                     report=report.to_dict(),
                 )
-        with phase("publish"), self.upkeep.running():
-            self._store.publish(build)
+            with phase("publish"), self.upkeep.running():
+                self._store.publish(build)
 
     def _touched(self, results: Sequence[RunResult]) -> set[RunKey]:
         """Runs of which anything is loaded anew."""
@@ -143,6 +141,7 @@ class Load:
             build.delete_project_rows(name, outcome.projects)
             for keys in outcome.keys:
                 build.delete_keys(name, keys)
+        build.make_room()
 
     def _prove(self, build: Build, results: Sequence[RunResult]) -> None:
         """Compare the build with what was read.

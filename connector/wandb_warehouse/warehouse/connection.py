@@ -44,12 +44,16 @@ def open_readonly(warehouse: Path | str) -> duckdb.DuckDBPyConnection:
 
 
 @contextmanager
-def reading(warehouse: Path | str) -> Iterator[duckdb.DuckDBPyConnection]:
+def reading(warehouse: Path | str, *, tables_only: bool = False) -> Iterator[duckdb.DuckDBPyConnection]:
     """Open a published warehouse for statements of our own, and close it; errors as `open_readonly`.
 
     A block that is damaged shows when it is read: that is an error of the file, too.
+
+    Args:
+        warehouse: as `open_readonly` takes it.
+        tables_only: the statements read tables alone, which saves a lake most of its opening.
     """
-    connection = open_readonly(warehouse)
+    connection = _open(warehouse, tables_only=tables_only)[0]
     try:
         yield connection
     except duckdb.Error as error:
@@ -66,10 +70,12 @@ def unreadable(warehouse: Path | str, error: duckdb.Error) -> StoreError:
     )
 
 
-def _open(warehouse: Path | str) -> tuple[duckdb.DuckDBPyConnection, list[str]]:
+def _open(warehouse: Path | str, *, tables_only: bool = False) -> tuple[duckdb.DuckDBPyConnection, list[str]]:
     """Open a warehouse, and tell which files its tables are read from beside the attached one."""
     lake = find_lake(warehouse)
-    return (open_file(local_path(warehouse)), []) if lake is None else open_lake(lake)
+    if lake is None:
+        return open_file(local_path(warehouse)), []
+    return open_lake(lake, tables_only=tables_only)
 
 
 def open_hardened(

@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING
 import dlt
 from dlt.common.configuration import resolve_configuration
 from dlt.common.configuration.exceptions import ConfigurationException
+from dlt.common.destination import DestinationCapabilitiesContext
 from dlt.common.exceptions import DltException
+from dlt.common.normalizers.naming import NamingConvention
 from dlt.common.storages import FilesystemConfiguration, fsspec_from_config
-from dlt.destinations.impl.duckdb.configuration import DuckDbCredentials
+from dlt.destinations.impl.duckdb.configuration import DuckDbClientConfiguration
 
 from wandb_warehouse.errors import ConfigError
-from wandb_warehouse.warehouse.instance import MEMORY_LIMIT, SETTINGS
 from wandb_warehouse.warehouse.lake.storage import shown
 
 if TYPE_CHECKING:
@@ -24,22 +25,42 @@ if TYPE_CHECKING:
 __all__ = ["build_pipeline", "remote_filesystem"]
 
 
-def build_pipeline(build: Path, workdir: Path) -> dlt.Pipeline:
+class BuildDestination(dlt.destinations.duckdb):
+    """The private build as dlt's destination: what it is capable of is found out once, not thirty times a load."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._found: dict[type[NamingConvention] | None, DestinationCapabilitiesContext] = {}
+
+    def capabilities(
+        self, config: DuckDbClientConfiguration | None = None, naming: NamingConvention | None = None
+    ) -> DestinationCapabilitiesContext:
+        """See `dlt.common.destination.Destination`; nothing that is configured changes what this one can do."""
+        kind = type(naming) if naming else None
+        if kind not in self._found:
+            self._found[kind] = super().capabilities(config, naming)
+        return self._found[kind].copy()
+
+
+def build_pipeline(workdir: Path) -> dlt.Pipeline:
     """Return the pipeline that loads one sync's package into its private build database.
 
     Its working directory is fresh and thrown away: dlt resumes a pending package by loading files twice, so none may
-    ever be pending. The tables stand in DuckDB's default schema, so that bare names work in any client.
+    ever be pending. The tables stand in DuckDB's default schema, so that bare names work in any client. `load` is to
+    be given the open build.
     """
-    credentials = DuckDbCredentials(str(build), global_config={**SETTINGS, "memory_limit": MEMORY_LIMIT})
     with _told_to_nobody():
         pipeline = dlt.pipeline(
             pipeline_name="wandb_warehouse",
             pipelines_dir=str(workdir / "dlt"),
-            destination=dlt.destinations.duckdb(credentials),
+            destination=BuildDestination(),
             dataset_name="main",
         )
     # dlt would hold SIGINT and SIGTERM back until its step is over, and forget one that comes late in it.
     pipeline.runtime_config.intercept_signals = False
+    # No later load asks what this one did: its state would be a table more to load, its trace a file more to write.
+    pipeline.config.restore_from_destination = False
+    pipeline.config.enable_runtime_trace = False
     # A job that fails is told by what it raises; dlt would also write the traceback to stderr.
     logging.getLogger("dlt").setLevel(logging.CRITICAL)
     return pipeline

@@ -43,7 +43,7 @@ def content_digest(warehouse: Path | str | duckdb.DuckDBPyConnection) -> dict[st
     """
     if isinstance(warehouse, duckdb.DuckDBPyConnection):
         return {table.name: _digest(warehouse, table) for table in _stable_tables()}
-    with reading(warehouse) as connection:
+    with reading(warehouse, tables_only=True) as connection:
         return {table.name: _digest(connection, table) for table in _stable_tables()}
 
 

@@ -9,7 +9,7 @@ __all__ = ["find_runs"]
 
 def find_runs(warehouse: Path | str, run_id: str) -> list[tuple[str, str, str]]:
     """The runs of an id that are not deleted: entity, project and id of each; errors as `open_readonly`."""
-    with reading(warehouse) as connection:
+    with reading(warehouse, tables_only=True) as connection:
         found = connection.execute(
             "SELECT entity, project, run_id FROM runs WHERE run_id = ? AND deleted_at IS NULL ORDER BY ALL",
             [run_id],

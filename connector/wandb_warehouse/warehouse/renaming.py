@@ -16,6 +16,8 @@ def mark_deleted(
     connection: duckdb.DuckDBPyConnection, runs: Mapping[tuple[str, str, str], datetime]
 ) -> None:
     """Note of `runs` (entity, project, run_id) when each was proven gone; their rows stay in every table."""
+    if not runs:
+        return
     names = ("entity", "project", "run_id", "deleted_at")
     rows = [dict(zip(names, (*run, moment), strict=True)) for run, moment in runs.items()]
     schema = pa.schema([TABLES["runs"].arrow.field(name) for name in names])

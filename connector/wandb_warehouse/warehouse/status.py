@@ -76,7 +76,7 @@ def stored_runs(path: Path | str) -> pa.Table:
     """
     if not _is_there(path):
         return STORED_RUNS.empty_table()
-    with reading(path) as connection:
+    with reading(path, tables_only=True) as connection:
         return _stored_runs(connection)
 
 
@@ -92,7 +92,7 @@ def held_tables(path: Path | str) -> list[dict[str, Any]]:
     """
     if not _is_there(path):
         return []
-    with reading(path) as connection:
+    with reading(path, tables_only=True) as connection:
         rows: list[dict[str, Any]] = []
         if connection.sql(statement("table_exists", table="logged_tables")).fetchall() == [(True,)]:
             rows = connection.sql(statement("held_tables")).to_arrow_table().to_pylist()
@@ -145,7 +145,7 @@ def last_sync(path: Path | str) -> LastSync | None:
     """
     if not _is_there(path):
         return None
-    with reading(path) as connection:
+    with reading(path, tables_only=True) as connection:
         return _last_sync(connection)
 
 
@@ -178,7 +178,7 @@ def held_rows(path: Path | str) -> HeldRows | None:
     """
     if not _is_there(path):
         return None
-    with reading(path) as connection:
+    with reading(path, tables_only=True) as connection:
         newest = _last_sync(connection)
         if newest is None:
             return None
@@ -250,7 +250,7 @@ def status(path: Path | str) -> Status:
     Raises:
         StoreError: as `open_readonly`.
     """
-    with reading(path) as connection:
+    with reading(path, tables_only=True) as connection:
 
         def rows(name: str, **identifiers: str) -> list[dict[str, Any]]:
             return records(connection.sql(statement(name, **identifiers)).to_arrow_table())

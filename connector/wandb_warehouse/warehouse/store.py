@@ -54,6 +54,8 @@ class Store(Protocol):
     ) -> Build:
         """Make the build: every table, with what is held of the touched runs and of everything beside runs.
 
+        It may be open; a session of it, or publishing it, closes it.
+
         Args:
             work: a private directory of this sync.
             touched: runs of which anything is loaded anew.
@@ -105,16 +107,17 @@ class DuckDBFile:
     ) -> Build:
         """See `Store`: a copy of the whole file."""
         build = Build.create(self.path, work)
-        with build.session():
+        with build.session(stays_open=True):
             build.prepare_tables(numbers)
         return build
 
     def publish(self, build: Build) -> None:
         """See `Store`."""
         with build.session():
-            build.create_views()
+            if not build.views_stand:
+                build.create_views()
             build.drop_loader_tables()
-        build.publish(self.path, self._mode)
+            build.publish(self.path, self._mode)
 
     def write_wide(self, work: Path, name: str, view: WideView | None) -> None:
         """See `Store`: in a copy of the file, put in its place."""

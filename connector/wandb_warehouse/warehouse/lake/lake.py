@@ -219,7 +219,8 @@ class Lake:
 
     @contextmanager
     def _session(self, build: Build) -> Iterator[duckdb.DuckDBPyConnection]:
-        """Open the build with the lake's files in reach."""
+        """Open the build with the lake's files in reach, in an instance of its own."""
+        build.close()
         connection = open_private(build.path)
         try:
             self._storage.prepare(connection)

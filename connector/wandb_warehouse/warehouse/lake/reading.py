@@ -7,8 +7,8 @@ import duckdb
 
 from wandb_warehouse.errors import CorruptStoreError, StoreError
 from wandb_warehouse.schema import TABLES, Column, Table
-from wandb_warehouse.warehouse.build import STORAGE_VERSION
 from wandb_warehouse.warehouse.ddl import SQL_TYPES
+from wandb_warehouse.warehouse.files import STORAGE_VERSION
 from wandb_warehouse.warehouse.instance import CATALOG, SETTINGS, reader_instance
 from wandb_warehouse.warehouse.lake.manifest import MANIFEST, VIEWS, WIDE, LakeTable, Manifest
 from wandb_warehouse.warehouse.lake.storage import Storage
@@ -89,8 +89,12 @@ def columns_read(table: Table, held: LakeTable, *, as_stored: bool = False) -> s
     return ", ".join(map(one, table.columns))
 
 
-def open_lake(storage: Storage) -> tuple[duckdb.DuckDBPyConnection, list[str]]:
+def open_lake(storage: Storage, *, tables_only: bool = False) -> tuple[duckdb.DuckDBPyConnection, list[str]]:
     """Open a lake for reading, as the default catalog of an instance of its own, and name the files it reads.
+
+    Args:
+        storage: where it lies.
+        tables_only: without the views of `sql/`, wide ones and meanings: making these takes most of the time.
 
     Raises:
         StoreError: there is no lake, it cannot be read, or a newer wandb-warehouse wrote it.
@@ -106,7 +110,10 @@ def open_lake(storage: Storage) -> tuple[duckdb.DuckDBPyConnection, list[str]]:
         storage.prepare(connection)
         connection.execute(f"ATTACH ':memory:' AS {CATALOG}")
         connection.execute(f"USE {CATALOG}")
-        _create_all(connection, manifest, storage.address, read_wide(storage))
+        if tables_only:
+            _create_table_views(connection, manifest, storage.address, meanings=False)
+        else:
+            _create_all(connection, manifest, storage.address, read_wide(storage))
     except duckdb.Error as error:
         connection.close()
         raise CorruptStoreError(
@@ -192,7 +199,11 @@ def _create_all(
 
 
 def _create_table_views(
-    connection: duckdb.DuckDBPyConnection, manifest: Manifest, path_of: Callable[[str], str]
+    connection: duckdb.DuckDBPyConnection,
+    manifest: Manifest,
+    path_of: Callable[[str], str],
+    *,
+    meanings: bool = True,
 ) -> None:
     script = []
     for table in TABLES.values():
@@ -205,6 +216,8 @@ def _create_table_views(
             columns = columns_read(table, held)
             create = statement("lake/view", table=table.name, columns=columns, source=source)
         script.append(create)
+        if not meanings:
+            continue
         script.append(f'COMMENT ON VIEW "{table.name}" IS {quoted(table.meaning)}')
         script += [
             f'COMMENT ON COLUMN "{table.name}"."{column.name}" IS {quoted(column.meaning)}'
