@@ -161,8 +161,8 @@ def test_what_follows_each_other_grows_evenly(program: Callable[[int], str]) -> 
 @settings(max_examples=30, deadline=None)
 @given(st.lists(st.sampled_from(sorted(STEPS)), min_size=3, max_size=14))
 def test_steps_of_any_kind_grow_evenly(kinds: list[str]) -> None:
-    """However steps are mixed, the whole is no longer than some 600 words for each."""
+    """However steps are mixed, the whole is no longer than 900 words for each: as the longest kind alone."""
     made = VALUES[0]
     for place, kind in enumerate(kinds):
         made = STEPS[kind](made, place)
-    assert size(f"runs.map(r => {made})") < 300 + 600 * len(kinds)
+    assert size(f"runs.map(r => {made})") < 300 + 900 * len(kinds)
