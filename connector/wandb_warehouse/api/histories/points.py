@@ -137,11 +137,9 @@ def _wholes(values: pa.Table, ends: Sequence[int]) -> Iterator[int | None]:
     if not plain or pc.unique(values["type"].combine_chunks()).to_pylist() != ["number"]:
         yield from [None] * len(ends)
         return
-    last = pc.subtract(pa.array(ends, pa.int64()), 1)
     wholes = whole_numbers(values["value"].combine_chunks())
-    counted = pc.cumulative_sum(wholes.cast(pa.int64())).take(last).to_pylist()
-    for before, until in pairwise([0, *counted]):
-        yield until - before
+    for start, end in pairwise([0, *ends]):
+        yield wholes.slice(start, end - start).true_count
 
 
 class _Stored:
