@@ -281,11 +281,38 @@ def _told(value: Any) -> str:
     )
 
 
-def test_reading_ahead_is_bounded(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
-    """However many values may be read ahead, each run gets its own rows, in any order of asking."""
-    monkeypatch.setattr("wandb_warehouse.api.histories.ahead.FEW", 60)
-    runs = place.api().runs("e/p")[:]
-    random.Random(7).shuffle(runs)
-    for run in runs:
-        alone = place.api().run(f"e/p/{run.id}")
-        assert run.history(keys=["loss"], pandas=False) == alone.history(keys=["loss"], pandas=False)
+@pytest.mark.parametrize("order", ["listed", "shuffled"])
+@pytest.mark.parametrize("keys", [None, ["loss"]], ids=str)
+def test_reading_ahead_is_bounded(
+    place: Place, monkeypatch: pytest.MonkeyPatch, order: str, keys: list[str] | None
+) -> None:
+    """However many values may be read ahead, and whatever is read in the background, each run gets its own rows."""
+    api, alone = place.api(), place.api()
+    monkeypatch.setattr("wandb_warehouse.api.histories.ahead.FEW", 200 if keys is None else 60)
+    runs = api.runs("e/p", per_page=3)[:]
+    if order == "shuffled":
+        random.Random(7).shuffle(runs)
+    for run in [*runs, *runs]:
+        expected = alone.run(f"e/p/{run.id}").history(keys=keys, pandas=False)
+        assert run.history(keys=keys, pandas=False) == expected
+        if run.id == "r05":
+            api.flush()
+
+
+def test_what_was_read_ahead_is_of_one_state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is read in the background of a state is not given once a newer one is read."""
+    monkeypatch.setattr("wandb_warehouse.api.histories.ahead.FEW", 100)
+    warehouse = tmp_path / "wandb.duckdb"
+    with Sandbox() as box:
+        for number in range(9):
+            box.add_run("e", "p", f"r{number}", rows=[{"loss": n} for n in range(30)], state="running")
+        sync(options(box, warehouse))
+        api = Api(warehouse=warehouse)
+        runs = list(api.runs("e/p"))
+        assert [len(run.history(keys=["loss"], pandas=False)) for run in runs[:4]] == [30] * 4
+        for number in range(9):
+            box.append_rows("e", "p", f"r{number}", [{"loss": 0.5}])
+        sync(options(box, warehouse))
+        assert len(runs[4].history(keys=["loss"], pandas=False)) == 30
+        api.flush()
+        assert [len(run.history(keys=["loss"], pandas=False)) for run in runs[5:]] == [31] * 4

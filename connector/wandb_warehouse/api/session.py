@@ -1,15 +1,18 @@
 """What the objects of one `Api` share: the warehouse they read, and who they are for W&B."""
 
 from collections.abc import Callable, Hashable
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 
 from wandb_warehouse.arrow import undump, unescape
 from wandb_warehouse.settings import app_address
 from wandb_warehouse.warehouse import Reader
 
 __all__ = ["Session", "document", "plain", "time_text"]
+
+Found = TypeVar("Found")
 
 
 @dataclass(eq=False)
@@ -27,6 +30,8 @@ class Session:
     generation: int = 0
     """Number of the state that is read: one up with every `renew`."""
     _client: Any = field(default=None, init=False, repr=False)
+    _background: ThreadPoolExecutor | None = field(default=None, init=False, repr=False)
+    _last: "Future[Any] | None" = field(default=None, init=False, repr=False)
     _known: dict[Hashable, Any] = field(default_factory=dict, repr=False)
 
     def once(self, what: Hashable, find: Callable[[], Any]) -> Any:
@@ -35,8 +40,18 @@ class Session:
             self._known[what] = find()
         return self._known[what]
 
+    def later(self, work: Callable[[], Found]) -> "Future[Found]":
+        """Do something that reads in the background, one thing after the other."""
+        if self._background is None:
+            self._background = ThreadPoolExecutor(1, thread_name_prefix="wandb-warehouse-ahead")
+        self._last = future = self._background.submit(work)
+        return future
+
     def renew(self) -> None:
         """Read the state of the warehouse that is published now."""
+        if self._last is not None:  # what it learns of the old state must not be taken for the new one's
+            wait([self._last])
+            self._last = None
         self._known.clear()
         self.generation += 1
         self.reader.renew()

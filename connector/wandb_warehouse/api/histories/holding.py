@@ -25,8 +25,6 @@ class Holding:
     stored_values: int
     sampled_values: int
     last_step: int
-    cover: str | None
-    """A metric that every row has."""
 
     @property
     def source(self) -> str:
@@ -57,7 +55,6 @@ def holdings(session: Session, entity: str, project: str) -> Mapping[str, Holdin
                 row["stored_values"] or 0,
                 row["sampled_values"] or 0,
                 -1 if row["last_step"] is None else row["last_step"],
-                row["cover"],
             )
             for row in rows
         }
@@ -66,10 +63,9 @@ def holdings(session: Session, entity: str, project: str) -> Mapping[str, Holdin
     return found
 
 
-def warn_of_missing_rows(
-    known: Mapping[str, Holding], entity: str, project: str, runs: Sequence[str]
-) -> None:
-    """Warn of each run of which rows are not stored."""
+def warn_of_missing_rows(session: Session, entity: str, project: str, runs: Sequence[str]) -> None:
+    """Warn of each run of which rows are not stored; it is told of the caller's caller's caller."""
+    known = holdings(session, entity, project)
     for run in runs:
         if (held := known.get(escape(run))) and held.lacks:
             what = f"{entity}/{project}/{run} {held.stored_rows} of {held.expected_rows} rows are in the warehouse"

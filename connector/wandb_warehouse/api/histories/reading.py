@@ -37,19 +37,19 @@ def read_histories(session: Session, entity: str, project: str, runs: Sequence[s
     """
     if _asks_for_nothing(runs, ask):
         return NO_ROWS
-    if len(runs) == 1:
-        return read_each(session, entity, project, runs, ask)[0]
     place = {"entity": entity, "project": project}
     if ask.stream == "system":
         return _histories(_system_rows(session, place, runs, ask), ask)
+    warn_of_missing_rows(session, entity, project, runs)
+    if len(runs) == 1:
+        return read_each(session, entity, project, runs, ask)[0]
     known = holdings(session, entity, project)
-    tables = _by_source(known, runs, lambda some, source: _rows(session, place, known, some, ask, source))
-    warn_of_missing_rows(known, entity, project, runs)
+    tables = _by_source(known, runs, lambda some, source: _rows(session, place, some, ask, source))
     return _histories(tables[0][0] if len(tables) == 1 else _merged(tables), ask)
 
 
 def read_each(session: Session, entity: str, project: str, runs: Sequence[str], ask: Ask) -> list[Histories]:
-    """Read what `read_histories` reads, cut by run; warnings as there."""
+    """Read what `read_histories` reads, cut by run, without a warning."""
     if _asks_for_nothing(runs, ask):
         return [NO_ROWS for _ in runs]
     place = {"entity": entity, "project": project}
@@ -62,14 +62,13 @@ def read_each(session: Session, entity: str, project: str, runs: Sequence[str], 
             points = read_points(session, place, some, ask, source)
             if (found := rows_of_points(points, ask)) is not None:
                 return found
-        return _histories(_rows(session, place, known, some, ask, source), ask).split(len(some))
+        return _histories(_rows(session, place, some, ask, source), ask).split(len(some))
 
     each = {
         run: histories
         for found, places in _by_source(known, runs, read)
         for run, histories in zip(places, found, strict=True)
     }
-    warn_of_missing_rows(known, entity, project, runs)
     return [each[run] for run in range(len(runs))]
 
 
@@ -100,7 +99,6 @@ def _system_rows(session: Session, place: Mapping[str, str], runs: Sequence[str]
 def _rows(
     session: Session,
     place: Mapping[str, str],
-    known: Mapping[str, Holding],
     runs: Sequence[str],
     ask: Ask,
     source: str,
@@ -109,9 +107,20 @@ def _rows(
     asked = {**place, **_asked(runs, ask), "low": ask.first_step, "high": ask.high}
     asked["keys"] = keys = [escape(key) for key in ask.logged] if ask.keys else []
     # A sample has no metric that is in every row; and rows that must have some keys are found by these.
-    whole = source == "history" and not keys
-    asked["covers"] = [known[run].cover if whole and run in known else None for run in asked["runs"]]
+    covers = _covers(session, place) if source == "history" and not keys else {}
+    asked["covers"] = [covers.get(run) for run in asked["runs"]]
     return session.reader.table("history_rows", asked, source=source)
+
+
+def _covers(session: Session, place: Mapping[str, str]) -> Mapping[str, str]:
+    """A metric that every row has, by run."""
+
+    def find() -> Mapping[str, str]:
+        found = session.reader.table("covers", place)
+        return dict(zip(found["run_id"].to_pylist(), found["key"].to_pylist(), strict=True))
+
+    covers: Mapping[str, str] = session.once(("covers", *place.values()), find)
+    return covers
 
 
 def _asked(runs: Sequence[str], ask: Ask) -> dict[str, Any]:

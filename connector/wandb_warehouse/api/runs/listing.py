@@ -73,6 +73,7 @@ class Runs(Pages[Run]):
         self._include_sweeps = include_sweeps
         self._lazy = lazy
         self._stored: StoredRuns | None = None
+        self._ahead: Ahead | None = None
         self._sweeps: dict[str, Sweep] = {}
 
     def _find(self) -> Sequence[str]:
@@ -87,9 +88,10 @@ class Runs(Pages[Run]):
     def convert_objects(self) -> list[Run]:
         """Make the runs of the last page."""
         made = super().convert_objects()
-        ahead = Ahead(self._session, self.entity, self.project, [run.id for run in made])
+        if self._ahead is None:
+            self._ahead = Ahead(self._session, self.entity, self.project, self._found())
         for run in made:
-            run._beside, run._ahead = made, ahead
+            run._beside, run._ahead = made, self._ahead
         if not self._lazy and made:
             made[0].load_full_data()
         return made
