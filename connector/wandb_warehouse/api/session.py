@@ -36,9 +36,10 @@ class Session:
 
     def once(self, what: Hashable, find: Callable[[], Any]) -> Any:
         """Give what `find` found of the state that is read now, when it was first asked for."""
-        if what not in self._known:
-            self._known[what] = find()
-        return self._known[what]
+        known = self._known
+        if what not in known:
+            known[what] = find()
+        return known[what]
 
     def later(self, work: Callable[[], Found]) -> "Future[Found]":
         """Do something that reads in the background, one thing after the other."""
@@ -52,7 +53,7 @@ class Session:
         if self._last is not None:  # what it learns of the old state must not be taken for the new one's
             wait([self._last])
             self._last = None
-        self._known.clear()
+        self._known = {}  # another one: what is being found still stays with the old
         self.generation += 1
         self.reader.renew()
 

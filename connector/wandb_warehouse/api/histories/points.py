@@ -81,7 +81,7 @@ def sampled_places(total: int, samples: int) -> list[int]:
     return [-(-place * (total - 1) // (samples - 1)) for place in range(samples)]
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=8)
 def _places(total: int, samples: int) -> pa.Array:
     return pa.array(sampled_places(total, samples), pa.int64())
 
