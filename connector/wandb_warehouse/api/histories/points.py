@@ -179,10 +179,12 @@ class _Stored:
         own = [self._steps.slice(segment.start, segment.length) for segment in segments]
         axis = max(own, key=len)
         others = [steps for steps in own if steps is not axis and not steps.equals(axis)]
-        if others and self._needed:
+        if not others:
+            return axis, [None for _ in own]
+        if self._needed:
             for steps in others:
                 axis = axis.filter(pc.is_in(axis, value_set=steps))
-        elif others and not all(pc.all(pc.is_in(steps, value_set=axis)).as_py() for steps in others):
+        elif not all(pc.all(pc.is_in(steps, value_set=axis)).as_py() for steps in others):
             axis = pc.unique(pa.concat_arrays(own))
             axis = axis.take(pc.sort_indices(axis))
         return axis, [None if steps.equals(axis) else pc.index_in(steps, value_set=axis) for steps in own]

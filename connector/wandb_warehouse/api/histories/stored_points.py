@@ -62,7 +62,7 @@ def _numbered(
         "history_numbered",
         {**asked, **bounds, **key_bounds, "runs": known, "keys": key_numbers},
         stored=TABLES[source].stored.name,
-    ).combine_chunks()
+    )
     return Points(values, places, _key_names(session, pc.unique(values["key"]).to_pylist()))
 
 

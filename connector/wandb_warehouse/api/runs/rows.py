@@ -92,7 +92,7 @@ def look_up(
     stored = _all(session, entity, project) if before - {run} else None
     before.add(run)
     stored = stored or StoredRuns.read(session, entity, project, [run], whole=True)
-    return (stored.light(run), stored.texts(run)) if run in stored.place else None
+    return (stored.light(run), stored.texts(run)) if run in stored else None
 
 
 def documents_of(
@@ -100,7 +100,7 @@ def documents_of(
 ) -> dict[str, dict[str, Any]]:
     """Give the texts of the documents of runs, by id."""
     stored = _all(session, entity, project) or StoredRuns.read(session, entity, project, runs, whole=True)
-    return {run: stored.texts(run) for run in runs if run in stored.place}
+    return {run: stored.texts(run) for run in runs if run in stored}
 
 
 def _light(row: Mapping[str, Any]) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from urllib.parse import urlsplit, urlunsplit
 from urllib.request import url2pathname
 
 from wandb_warehouse.errors import ConfigError, StoreError
+from wandb_warehouse.warehouse.files import flush
 from wandb_warehouse.warehouse.lake.manifest import MANIFEST
 
 if TYPE_CHECKING:
@@ -178,10 +179,10 @@ class LocalStorage:
             if self.mode != PRIVATE:
                 self._open_folder(target.parent)
             source.chmod(self.mode)
-            _flush(source)
+            flush(source)
             source.replace(target)
-            _flush(target.parent)
-            _flush(self.root)
+            flush(target.parent)
+            flush(self.root)
 
     replace = add
 
@@ -306,11 +307,3 @@ class RemoteStorage:
                 f"cannot {doing} {path} in {self.name}: {type(error).__name__}",
                 mend="mend the address, the credentials or the permissions, or run the sync again",
             ) from None
-
-
-def _flush(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
